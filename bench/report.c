@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "report.h"
+
+static const char *const titles[N_SERVERS] = {"bare `send`", "chatd", "ngircd", "`ncat --chat`"};
+
+int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds)
+{
+    unsigned n = 0;
+
+    *report = (Report){.n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX)};
+    for (unsigned i = 0; i < n_cases; i++)
+        n += cases[i].type->n_measures;
+    report->rows = calloc(n, sizeof(ReportRow));
+    if (report->rows == NULL)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n_cases; i++)
+        for (unsigned k = 0; k < cases[i].type->n_measures; k++) {
+            ReportRow *row = &report->rows[report->n_rows++];
+
+            row->c = &cases[i];
+            row->measure = &cases[i].type->measures[k];
+            for (unsigned s = 0; s < N_SERVERS; s++)
+                for (unsigned round = 0; round < REPORT_ROUNDS_MAX; round++)
+                    row->values[s][round] = NAN;
+        }
+    return 0;
+}
+
+void report_done(Report *report)
+{
+    free(report->rows);
+    free(report->remarks);
+    *report = (Report){0};
+}
+
+void report_add(Report *report, const Case *c, ServerKind kind, unsigned round, const double *values)
+{
+    unsigned k = 0;
+
+    for (unsigned i = 0; i < report->n_rows; i++)
+        if (report->rows[i].c == c)
+            report->rows[i].values[kind][round] = values[k++];
+}
+
+void report_remark(Report *report, const Case *c, ServerKind kind, const char *text)
+{
+    ReportRemark remark = {.kind = kind}, *remarks;
+
+    (void) snprintf(remark.text, sizeof(remark.text), "%s%s%s", c != NULL ? c->name : "", c != NULL ? ": " : "", text);
+    for (unsigned i = 0; i < report->n_remarks; i++)
+        if (report->remarks[i].kind == kind && strcmp(report->remarks[i].text, remark.text) == 0)
+            return;
+    remarks = reallocarray(report->remarks, report->n_remarks + 1, sizeof(*remarks));
+    if (remarks == NULL)
+        return;
+    report->remarks = remarks;
+    remarks[report->n_remarks++] = remark;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *) a, y = *(const double *) b;
+
+    return x < y ? -1 : x > y;
+}
+
+static ReportSpread spread_of(const double *values, unsigned n_values)
+{
+    double sorted[REPORT_ROUNDS_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < n_values; i++)
+        if (!isnan(values[i]))
+            sorted[n++] = values[i];
+    if (n == 0)
+        return (ReportSpread){NAN, NAN, NAN};
+    qsort(sorted, n, sizeof(sorted[0]), compare_doubles);
+    return (ReportSpread){
+        .median = n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2,
+        .least = sorted[0],
+        .most = sorted[n - 1],
+    };
+}
+
+ReportSpread report_value(const Report *report, const ReportRow *row, ServerKind kind)
+{
+    return spread_of(row->values[kind], report->n_rounds);
+}
+
+ReportSpread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to)
+{
+    double ratios[REPORT_ROUNDS_MAX];
+
+    for (unsigned i = 0; i < report->n_rounds; i++)
+        ratios[i] = row->values[kind][i] / row->values[to][i]; /* NAN if either is */
+    return spread_of(ratios, report->n_rounds);
+}
+
+bool report_has_server(const Report *report, ServerKind kind)
+{
+    for (unsigned i = 0; i < report->n_rows; i++)
+        if (!isnan(report_value(report, &report->rows[i], kind).median))
+            return true;
+    return false;
+}
+
+bool report_is_delivery(const ReportRow *row)
+{
+    return row->measure->most_of_bare > 0;
+}
+
+void report_label(const ReportRow *row, char *to, size_t size)
+{
+    const char *what = row->measure->what, *gap = strstr(what, "%u");
+
+    if (gap == NULL)
+        (void) snprintf(to, size, "%s", what);
+    else
+        (void) snprintf(to, size, "%.*s%u%s", (int) (gap - what), what, row->c->n, gap + 2);
+}
+
+static void print_value(FILE *to, const Measure *measure, double value)
+{
+    if (isnan(value))
+        (void) fprintf(to, " – |");
+    else
+        (void) fprintf(to, " %.*f%s%s |", measure->decimals, value, *measure->unit != '\0' ? " " : "", measure->unit);
+}
+
+static const char *verdict(bool is_met)
+{
+    return is_met ? "met" : "**not met**";
+}
+
+/* "0.31 (0.30–0.33); at most 0.35: met" */
+static void print_ratio(FILE *to, const Report *report, const ReportRow *row, ServerKind base, double most)
+{
+    ReportSpread ratio = report_ratio(report, row, SERVER_CHATD, base);
+
+    if (isnan(ratio.median)) {
+        (void) fprintf(to, " – |");
+        return;
+    }
+    (void) fprintf(to, " %.2f", ratio.median);
+    if (report->n_rounds > 1)
+        (void) fprintf(to, " (%.2f–%.2f)", ratio.least, ratio.most);
+    if (most > 0)
+        (void) fprintf(to, "; at most %.2f: %s", most, verdict(ratio.median <= most));
+    (void) fprintf(to, " |");
+}
+
+static void print_heads(FILE *to, const Report *report, const char *first, const char *rest, unsigned n_rest)
+{
+    (void) fprintf(to, "| %s |", first);
+    for (unsigned s = 0; s < N_SERVERS; s++)
+        if (report_has_server(report, (ServerKind) s))
+            (void) fprintf(to, " %s |", titles[s]);
+    (void) fprintf(to, "%s\n|---|", rest);
+    for (unsigned s = 0; s < N_SERVERS; s++)
+        if (report_has_server(report, (ServerKind) s))
+            (void) fprintf(to, "--:|");
+    for (unsigned i = 0; i < n_rest; i++)
+        (void) fprintf(to, "---|");
+    (void) fprintf(to, "\n");
+}
+
+static void print_row_begin(FILE *to, const Report *report, const ReportRow *row)
+{
+    char label[128];
+
+    report_label(row, label, sizeof(label));
+    (void) fprintf(to, "| %s |", label);
+    for (unsigned s = 0; s < N_SERVERS; s++)
+        if (report_has_server(report, (ServerKind) s))
+            print_value(to, row->measure, report_value(report, row, (ServerKind) s).median);
+}
+
+static void print_deliveries(FILE *to, const Report *report)
+{
+    bool has_heads = false;
+
+    for (unsigned i = 0; i < report->n_rows; i++) {
+        const ReportRow *row = &report->rows[i];
+
+        if (!report_is_delivery(row))
+            continue;
+        if (!has_heads)
+            print_heads(to, report, "CPU time a delivered line", " chatd / bare | chatd / ngircd |", 2);
+        has_heads = true;
+        print_row_begin(to, report, row);
+        print_ratio(to, report, row, SERVER_BARE, row->measure->most_of_bare);
+        print_ratio(to, report, row, SERVER_NGIRCD, row->measure->most_of_ngircd);
+        (void) fprintf(to, "\n");
+    }
+    if (has_heads)
+        (void) fprintf(to, "\n");
+}
+
+static void print_others(FILE *to, const Report *report)
+{
+    bool has_heads = false;
+
+    for (unsigned i = 0; i < report->n_rows; i++) {
+        const ReportRow *row = &report->rows[i];
+        double value = report_value(report, row, SERVER_CHATD).median;
+
+        if (report_is_delivery(row))
+            continue;
+        if (!has_heads)
+            print_heads(to, report, "", " target for chatd |", 1);
+        has_heads = true;
+        print_row_begin(to, report, row);
+        if (!row->measure->has_most)
+            (void) fprintf(to, " |\n");
+        else if (isnan(value))
+            (void) fprintf(to, " at most %g %s |\n", row->measure->most, row->measure->unit);
+        else
+            (void) fprintf(to, " at most %g%s%s: %s |\n", row->measure->most, *row->measure->unit != '\0' ? " " : "",
+                           row->measure->unit, verdict(value <= row->measure->most));
+    }
+    if (has_heads)
+        (void) fprintf(to, "\n");
+}
+
+void report_print(const Report *report, FILE *to)
+{
+    print_deliveries(to, report);
+    print_others(to, report);
+    (void) fprintf(to, "Median of %u round%s, in which the servers took turns; a ratio is that of one round%s.\n",
+                   report->n_rounds, report->n_rounds == 1 ? "" : "s",
+                   report->n_rounds == 1 ? "" : ", with the least and the most in brackets");
+    (void) fprintf(to, "%s\n", report->machine);
+    for (unsigned i = 0; i < report->n_remarks; i++)
+        (void) fprintf(to, "%s- %s, %s\n", i == 0 ? "\n" : "", server_name(report->remarks[i].kind),
+                       report->remarks[i].text);
+}

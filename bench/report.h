@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * What was measured, round by round. A ratio is taken within a round, where both servers ran one after the
+ * other, and the median of the rounds is judged: what slows the whole machine for a while slows both.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "cases.h"
+
+enum { REPORT_ROUNDS_MAX = 99, REPORT_TEXT_MAX = 512 };
+
+typedef struct ReportRow {
+    const Case *c;
+    const Measure *measure;
+    double values[N_SERVERS][REPORT_ROUNDS_MAX]; /* NAN: none */
+} ReportRow;
+
+typedef struct ReportSpread {
+    double median, least, most; /* NAN: nothing measured */
+} ReportSpread;
+
+typedef struct ReportRemark {
+    ServerKind kind;
+    char text[CASE_NAME_MAX + CASE_REMARK_MAX];
+} ReportRemark;
+
+typedef struct Report {
+    unsigned n_rows, n_rounds, n_remarks;
+    ReportRow *rows;
+    ReportRemark *remarks;
+    char machine[REPORT_TEXT_MAX];
+} Report;
+
+/* One row for each measure of each case. `cases` is borrowed. */
+int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds);
+void report_done(Report *report);
+void report_add(Report *report, const Case *c, ServerKind kind, unsigned round, const double *values);
+/* The same remark is kept once. `c` may be NULL. */
+void report_remark(Report *report, const Case *c, ServerKind kind, const char *text);
+
+ReportSpread report_value(const Report *report, const ReportRow *row, ServerKind kind);
+ReportSpread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to);
+bool report_has_server(const Report *report, ServerKind kind);
+/* A measure for which servers are compared with the bare loop. */
+bool report_is_delivery(const ReportRow *row);
+void report_label(const ReportRow *row, char *to, size_t size);
+
+/* Tables in Markdown. */
+void report_print(const Report *report, FILE *to);

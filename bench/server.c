@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "clock.h"
+#include "server.h"
+
+enum { N_ARGS = 12, BACKLOG = 4096 /* as in chat.socket */ };
+
+static const char *const names[N_SERVERS] = {"bare", "chatd", "ngircd", "ncat"};
+
+const char *server_name(ServerKind kind)
+{
+    return names[kind];
+}
+
+ServerKind server_by_name(const char *name)
+{
+    unsigned i = 0;
+
+    while (i < N_SERVERS && strcmp(names[i], name) != 0)
+        i++;
+    return (ServerKind) i;
+}
+
+static bool takes_socket(ServerKind kind)
+{
+    return kind == SERVER_BARE || kind == SERVER_CHATD;
+}
+
+static _printf_(3, 4) int failed(Server *server, int r, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(server->remark, sizeof(server->remark), format, args);
+    va_end(args);
+    return r;
+}
+
+/* A TCP socket on a loopback port that the kernel chose; *ret_port is that port. -errno if it fails. */
+static int bind_loopback(uint16_t *ret_port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(address);
+    int fd, yes = 1;
+
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    /* NoDelay=yes in chat.socket: accepted sockets inherit it */
+    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
+        getsockname(fd, (struct sockaddr *) &address, &n) < 0) {
+        int e = errno;
+
+        (void) close(fd);
+        return -e;
+    }
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+static int open_door(Server *server)
+{
+    int fd = bind_loopback(&server->port);
+
+    if (fd < 0)
+        return failed(server, fd, "no loopback port: %s", strerror(-fd));
+    if (!takes_socket(server->plan.kind)) {
+        (void) close(fd); /* free now, and most likely still so when the server binds it */
+        return 0;
+    }
+    if (listen(fd, BACKLOG) < 0) {
+        (void) close(fd);
+        return failed(server, -errno, "listen: %s", strerror(errno));
+    }
+    server->listen_fd = fd;
+    return 0;
+}
+
+static FILE *open_in_folder(const Server *server, const char *name, const char *mode)
+{
+    char path[SERVER_PATH_MAX + 32];
+
+    (void) snprintf(path, sizeof(path), "%s/%s", server->folder, name);
+    return fopen(path, mode);
+}
+
+static int write_config(Server *server)
+{
+    _cleanup_(file_closep) FILE *f = open_in_folder(server, "conf", "we");
+
+    if (f == NULL)
+        return failed(server, -errno, "cannot write in %s: %s", server->folder, strerror(errno));
+    if (server->plan.kind == SERVER_CHATD && !server->plan.default_config)
+        (void) fprintf(f, "[Limits]\nMaxClients=0\nMaxClientsPerAddress=0\nLinesPerSecond=0\n"
+                          "BytesPerSecond=0\nMaxRooms=0\n");
+    if (server->plan.kind == SERVER_NGIRCD)
+        (void) fprintf(f,
+                       "[Global]\nName = bench.example.net\nInfo = bench\nAdminInfo1 = bench\nAdminEMail = a@b.c\n"
+                       "Listen = 127.0.0.1\nPorts = %u\nMotdPhrase = \"hello\"\n"
+                       "[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 24\n"
+                       "MaxPenaltyTime = 0\nPingTimeout = 3600\n"
+                       "[Options]\nDNS = no\nIdent = no\nPAM = no\n",
+                       server->port);
+    return 0;
+}
+
+int server_init(Server *server, const ServerPlan *plan)
+{
+    const char *tmp = getenv("TMPDIR");
+    int r;
+
+    *server = (Server){.plan = *plan, .listen_fd = -1};
+    (void) snprintf(server->folder, sizeof(server->folder), "%s/chatd-bench-XXXXXX",
+                    tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
+    if (mkdtemp(server->folder) == NULL) {
+        r = failed(server, -errno, "cannot make %s: %s", server->folder, strerror(errno));
+        server->folder[0] = '\0';
+        return r;
+    }
+    r = open_door(server);
+    if (r < 0)
+        return r;
+    return write_config(server);
+}
+
+/* Texts of arguments, to which `argv` points. */
+typedef struct Arguments {
+    char text[2][SERVER_PATH_MAX + 32];
+    const char *argv[N_ARGS];
+} Arguments;
+
+static void fill_arguments(const Server *server, Arguments *args)
+{
+    const ServerPlan *plan = &server->plan;
+    const char **a = args->argv;
+
+    *a++ = plan->program;
+    switch (plan->kind) {
+    case SERVER_BARE:
+        (void) snprintf(args->text[0], sizeof(args->text[0]), "--room=%u", plan->room_size);
+        *a++ = args->text[0];
+        break;
+    case SERVER_CHATD:
+        (void) snprintf(args->text[0], sizeof(args->text[0]), "--config=%s/conf", server->folder);
+        *a++ = args->text[0];
+        break;
+    case SERVER_NGIRCD:
+        (void) snprintf(args->text[0], sizeof(args->text[0]), "%s/conf", server->folder);
+        *a++ = "--nodaemon";
+        *a++ = "--config";
+        *a++ = args->text[0];
+        break;
+    default:
+        (void) snprintf(args->text[0], sizeof(args->text[0]), "%u", plan->n_clients + 8);
+        (void) snprintf(args->text[1], sizeof(args->text[1]), "%u", server->port);
+        *a++ = "--listen";
+        *a++ = "--chat";
+        *a++ = "--nodns";
+        *a++ = "--max-conns";
+        *a++ = args->text[0];
+        *a++ = "127.0.0.1";
+        *a++ = args->text[1];
+        break;
+    }
+    *a = NULL;
+}
+
+/* In the child. Does not return. */
+static void become_server(const Server *server, const Arguments *args, int log_fd, pid_t parent)
+{
+    int null_fd = open("/dev/null", O_RDONLY);
+    char pid[16];
+    cpu_set_t cpus;
+
+    /* Should the parent be killed in a way that it can not see, nothing stays behind. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        _exit(127);
+    (void) signal(SIGPIPE, SIG_DFL);
+    if (server->plan.cpu >= 0) {
+        CPU_ZERO(&cpus);
+        CPU_SET((unsigned) server->plan.cpu, &cpus);
+        (void) sched_setaffinity(0, sizeof(cpus), &cpus);
+    }
+    (void) dup2(null_fd, STDIN_FILENO);
+    (void) dup2(log_fd, STDOUT_FILENO);
+    (void) dup2(log_fd, STDERR_FILENO);
+    (void) unsetenv("NOTIFY_SOCKET");
+    (void) unsetenv("WATCHDOG_USEC");
+    (void) unsetenv("WATCHDOG_PID");
+    (void) unsetenv("JOURNAL_STREAM");
+    if (server->listen_fd >= 0) {
+        (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
+        (void) setenv("LISTEN_PID", pid, 1);
+        (void) setenv("LISTEN_FDS", "1", 1);
+        (void) setenv("LISTEN_FDNAMES", "plain", 1);
+        /* dup2() leaves the close-on-exec flag in place when both are the same */
+        if (server->listen_fd == 3)
+            (void) fcntl(3, F_SETFD, 0);
+        else
+            (void) dup2(server->listen_fd, 3);
+    }
+    (void) execvp(args->argv[0], (char *const *) (uintptr_t) args->argv);
+    (void) dprintf(STDERR_FILENO, "cannot run %s: %s\n", args->argv[0], strerror(errno));
+    _exit(127);
+}
+
+int server_spawn(Server *server)
+{
+    _cleanup_(file_closep) FILE *log = open_in_folder(server, "log", "ae");
+    pid_t parent = getpid(), pid;
+    Arguments args;
+
+    if (log == NULL)
+        return failed(server, -errno, "cannot write in %s: %s", server->folder, strerror(errno));
+    fill_arguments(server, &args);
+    pid = fork();
+    if (pid < 0)
+        return failed(server, -errno, "fork: %s", strerror(errno));
+    if (pid == 0)
+        become_server(server, &args, fileno(log), parent);
+    server->pid = pid;
+    return 0;
+}
+
+/* One try to connect and to be served. The peers that greet nobody are served when they have accepted. */
+static bool answers(Server *server)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(server->port)};
+    struct pollfd p = {.events = POLLIN};
+    bool good = false;
+    char byte;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    p.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (p.fd < 0)
+        return false;
+    if (connect(p.fd, (struct sockaddr *) &to, sizeof(to)) == 0) {
+        good = !takes_socket(server->plan.kind);
+        /* With a held socket the connection stands before the server has even started: wait for its word. */
+        for (unsigned i = 0; i < 50 && !good && !clock_interrupted() && !server_has_died(server); i++)
+            good = poll(&p, 1, 100) == 1 && recv(p.fd, &byte, 1, 0) == 1;
+    }
+    (void) close(p.fd);
+    return good;
+}
+
+int server_start(Server *server, const ServerPlan *plan)
+{
+    uint64_t deadline = clock_nsec() + 10 * NSEC_PER_SEC;
+    int r;
+
+    r = server_init(server, plan);
+    if (r == 0)
+        r = server_spawn(server);
+    if (r < 0)
+        return r;
+    while (!answers(server)) {
+        if (clock_interrupted())
+            return failed(server, -EINTR, "interrupted");
+        if (server_has_died(server))
+            return -ECHILD;
+        if (clock_nsec() > deadline)
+            return failed(server, -ETIMEDOUT, "does not answer a connection within 10 s");
+        clock_sleep(20 * NSEC_PER_MSEC);
+    }
+    clock_sleep(100 * NSEC_PER_MSEC); /* that first client leaves */
+    return 0;
+}
+
+/* The last line of the log, which most likely says why it ended. */
+static void last_log_line(const Server *server, char *to, size_t size)
+{
+    _cleanup_(file_closep) FILE *f = open_in_folder(server, "log", "re");
+    char line[160];
+
+    to[0] = '\0';
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (line[0] != '\0')
+            (void) snprintf(to, size, "%s", line);
+    }
+}
+
+bool server_has_died(Server *server)
+{
+    char line[160];
+    int status;
+
+    if (server->pid == 0)
+        return true;
+    if (waitpid(server->pid, &status, WNOHANG) != server->pid)
+        return false;
+    server->pid = 0;
+    last_log_line(server, line, sizeof(line));
+    (void) failed(server, 0, "ended by itself with %s %d%s%s", WIFSIGNALED(status) ? "signal" : "status",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line[0] != '\0' ? ": " : "", line);
+    return true;
+}
+
+static void end_process(Server *server)
+{
+    if (server->pid == 0)
+        return;
+    (void) kill(server->pid, SIGTERM);
+    for (unsigned i = 0; i < 300; i++) {
+        if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
+            server->pid = 0;
+            return;
+        }
+        (void) poll(NULL, 0, 10); /* not clock_sleep(): being interrupted is no reason to leave it running */
+    }
+    (void) kill(server->pid, SIGKILL);
+    (void) waitpid(server->pid, NULL, 0);
+    server->pid = 0;
+}
+
+void server_done(Server *server)
+{
+    char path[SERVER_PATH_MAX + 32];
+
+    end_process(server);
+    if (server->listen_fd >= 0)
+        (void) close(server->listen_fd);
+    server->listen_fd = -1;
+    if (server->folder[0] == '\0')
+        return;
+    (void) snprintf(path, sizeof(path), "%s/conf", server->folder);
+    (void) unlink(path);
+    (void) snprintf(path, sizeof(path), "%s/log", server->folder);
+    (void) unlink(path);
+    (void) rmdir(server->folder);
+    server->folder[0] = '\0';
+}
+
+uint64_t server_cpu_nsec(const Server *server)
+{
+    struct timespec t;
+    clockid_t clock;
+
+    /* The process's own clock counts all its threads, to the nanosecond, also one that is running right now. */
+    if (server->pid == 0 || clock_getcpuclockid(server->pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
+        return 0;
+    return (uint64_t) t.tv_sec * NSEC_PER_SEC + (uint64_t) t.tv_nsec;
+}
+
+/* The number after `key` in a file of /proc/PID whose lines are "key: number ...". */
+static uint64_t proc_number(const Server *server, const char *file, const char *key)
+{
+    _cleanup_(file_closep) FILE *f = NULL;
+    char path[64], line[256];
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) server->pid, file);
+    f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == ':')
+            return strtoull(line + strlen(key) + 1, NULL, 10);
+    return 0;
+}
+
+/* Memory files have no name in the file system; what they take is known from their blocks. */
+static uint64_t memfd_bytes(const Server *server)
+{
+    char path[64 + 256], target[128];
+    struct dirent *entry;
+    struct stat st;
+    uint64_t sum = 0;
+    DIR *dir;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/fd", (int) server->pid);
+    dir = opendir(path);
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/fd/%s", (int) server->pid, entry->d_name);
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n <= 0)
+            continue;
+        target[n] = '\0';
+        if (strncmp(target, "/memfd:", 7) == 0 && stat(path, &st) == 0)
+            sum += (uint64_t) st.st_blocks * 512;
+    }
+    if (dir != NULL)
+        (void) closedir(dir);
+    return sum;
+}
+
+int server_memory(const Server *server, ServerMemory *ret_memory)
+{
+    ServerMemory memory = {
+        .rss = proc_number(server, "smaps_rollup", "Rss") * 1024,
+        .pss = proc_number(server, "smaps_rollup", "Pss") * 1024,
+    };
+
+    if (memory.rss == 0)
+        return -ENODATA;
+    memory.memfd = memfd_bytes(server);
+    *ret_memory = memory;
+    return 0;
+}
+
+uint64_t server_wakeups(const Server *server)
+{
+    return proc_number(server, "status", "voluntary_ctxt_switches");
+}

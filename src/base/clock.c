@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+
+static uint64_t clock_read(clockid_t id)
+{
+    struct timespec t;
+
+    (void) clock_gettime(id, &t);
+    return (uint64_t) t.tv_sec * USEC_PER_SEC + (uint64_t) t.tv_nsec / NSEC_PER_USEC;
+}
+
+uint64_t clock_monotonic(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_wall(void)
+{
+    return clock_read(CLOCK_REALTIME);
+}

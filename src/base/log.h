@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * What is worth telling the administrator. An event has a message id (systemd.journal-fields(7)), explained
+ * in the message catalog, and the fields that apply. Where events go is the sink's business: host/journal.
+ * What people say is never part of an event.
+ */
+
+#include <stdint.h>
+#include <syslog.h>
+
+#include "base/macro.h"
+
+#define LOG_ID_STARTED "1573be1318264568a95eebd5349d84d1"
+#define LOG_ID_STOPPED "1b3d0583c8bf4523bab0b2188cab7bcf"
+#define LOG_ID_CONFIG_RELOADED "1fbe35a78fec4063b18f4eb342513c4e"
+#define LOG_ID_CONFIG_REFUSED "7441687b4953446c93fb29fd199a8927"
+#define LOG_ID_CONFIG_WARNING "51468747b59d404cb7730fb5c623b8f5"
+#define LOG_ID_SOCKET_UNKNOWN "cd014bfbde7c4b1d90b83ba534a868b5"
+#define LOG_ID_LISTENER_PAUSED "dd99dfb08e1742e2ac71d495bcb805ed"
+#define LOG_ID_LISTENER_RESUMED "60619a5a563e47df88822e8ac80634e2"
+#define LOG_ID_LIMIT_REACHED "45158795e42e490faed19c0b949b03d4"
+#define LOG_ID_CLIENT_CONNECTED "d26092fcdd3d4775942f3d872f32d731"
+#define LOG_ID_CLIENT_LEFT "3710a3a31b8d4440a829431b40b9fc8e"
+#define LOG_ID_LOG_DROPPED "c80c6100e372409d9bef56b0d3c97bc7"
+
+/* All strings are borrowed for the time of the call; NULL: does not apply. */
+typedef struct LogEvent {
+    int priority; /* syslog(3) */
+    const char *id;
+    const char *nick;
+    const char *room;
+    const char *peer;
+    const char *limit; /* the key in chatd.conf(5) */
+    const char *config_file;
+    unsigned config_line; /* 0: none */
+    const char *message;  /* set by log_event() */
+} LogEvent;
+
+/* Must not block and must not fail. */
+typedef void (*LogSink)(void *userdata, const LogEvent *event);
+
+typedef struct Log {
+    LogSink sink; /* NULL: nothing is logged */
+    void *userdata;
+} Log;
+
+void log_event(const Log *log, LogEvent event, const char *format, ...) _printf_(3, 4);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * Names of people and rooms.
+ *
+ * A name is kept as its owner spelt it, in NFC. Two names are the same name if their keys are equal: the
+ * key is the name after compatibility case folding (Unicode's NFKC_Casefold), so `Straße`, `STRASSE` and
+ * fullwidth letters meet. Letters that merely look alike (Latin a, Cyrillic а) stay different names.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    NAME_MAX_CHARS = 24,
+    NAME_MAX_BYTES = 96, /* 24 characters of 4 bytes */
+    NAME_KEY_MAX = 256,
+};
+
+typedef struct Name {
+    uint8_t n;
+    char bytes[NAME_MAX_BYTES + 1]; /* NFC, NUL-terminated too; zero to the end */
+} Name;
+
+typedef struct NameKey {
+    uint16_t n;
+    char bytes[NAME_KEY_MAX]; /* zero to the end, so whole keys may be compared or hashed */
+} NameKey;
+
+enum {
+    NAME_EMPTY = 1,
+    NAME_TOO_LONG,
+    NAME_BAD_CHARACTER,
+    NAME_FIRST_IS_DIGIT, /* or another character that a name may have, but not begin with */
+};
+
+/*
+ * Makes a name of the `n` bytes at `text`, which is without any leading '#'. In NFC it may have up to
+ * `max_chars` code points (never more than NAME_MAX_CHARS): letters and decimal digits of any script,
+ * '-', '_', and at most two combining marks in a row after a letter. It begins with a letter or '_'.
+ * Nothing in it may be invisible, and its key has neither spaces nor more than NAME_KEY_MAX bytes.
+ * Returns 0 or one of the above. Parsing a parsed name gives the same bytes.
+ */
+int name_parse(const char *text, size_t n, size_t max_chars, Name *ret_name);
+
+/* What is wrong, as a predicate to "The name": "The name has to be shorter". */
+const char *name_strerror(int r);
+
+/*
+ * The key of the `n` bytes at `name`, which may be anything that somebody typed in search of a name. What
+ * cannot be a name because it is not UTF-8 or too long gets the empty key, which no name has.
+ */
+void name_fold(const char *name, size_t n, NameKey *ret_key);
+
+/* guest<digits> under folding, with the digits of any script: reserved for those who have not chosen yet. */
+bool name_is_guest(const Name *name);
+
+/*
+ * Does the clean text speak of `nick`, under folding, as a word of its own? A word ends where there is
+ * neither letter, mark, digit nor '_'; a '-' between two of these is part of the word. East Asian wide
+ * letters are written without spaces around names, so a word also ends before and after each of them.
+ */
+bool name_is_mentioned(const char *nick, size_t nick_n, const char *text, size_t n);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * The chat: its state, what is derived from it, and who has something new to hear in this turn.
+ *
+ * Who calls it says what time it is (chat_set_time), opens and closes sessions (chat/session.h), executes lines
+ * (chat/command.h), and at the end of the turn sends to everyone in `turn` what they read (chat/stream.h), and then calls
+ * chat_end_turn(). It knows no socket.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/rate.h"
+#include "chat/index.h"
+#include "chat/state.h"
+#include "chat/transcript.h"
+
+typedef struct Config Config;
+
+/* What is derived of a session, in the place of its record. */
+typedef struct SessionSide {
+    uint64_t nick_hash;
+    uint32_t first_member; /* of the rooms it is in, SLOT_NONE: none */
+    uint32_t lag_previous, lag_next; /* among those with SESSION_LAGGING */
+    uint16_t n_rooms;
+    uint8_t n_ignored;
+    bool is_touched; /* spoke or is spoken to in this turn: reads the turn by itself */
+    bool limit_logged;
+} SessionSide;
+
+typedef struct RoomSide {
+    uint32_t first_member;
+    uint32_t n_members;
+    bool is_touched;
+} RoomSide;
+
+typedef struct MemberSide {
+    uint32_t previous_in_room, next_in_room;
+    uint32_t next_of_session;
+} MemberSide;
+
+/* Who has something new. */
+typedef struct Turn {
+    uint32_t *sessions, *rooms; /* owned */
+    uint32_t n_sessions, n_rooms;
+} Turn;
+
+/* An answer that is being put together, line by line. */
+typedef struct Answer {
+    size_t n;
+    char text[LIMIT_REPLY_BYTES];
+} Answer;
+
+typedef struct Chat {
+    State state;
+    Transcript transcript;
+    const Config *config; /* borrowed; replaced by chat_set_config() */
+    const Log *log;       /* borrowed */
+    Rate lines, bytes;    /* of each client */
+    uint64_t now;         /* usec, monotonic */
+    uint64_t wall;        /* usec since the epoch */
+    int64_t utc_offset;   /* seconds that local time is ahead of UTC */
+    uint64_t utc_offset_until; /* usec since the epoch: when to look again */
+    uint64_t process_started_wall;
+
+    Slots session_slots, room_slots, member_slots;
+    SessionSide *sessions;
+    RoomSide *rooms;
+    MemberSide *members;
+    Index nicks, room_names, addresses;
+    uint32_t first_lagging;
+    uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX: nothing to tell */
+    Turn turn;
+    Answer answer;
+    char line[LIMIT_TEXT_BYTES]; /* the line that is being executed, cleaned */
+} Chat;
+
+/*
+ * A chat with nobody in it, for up to `max_sessions` people. `config` and `log` must outlive it. 0, or a negative errno.
+ * A Chat is large: it belongs on the heap.
+ */
+int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_sessions);
+void chat_done(Chat *chat);
+/* Limits that shape the state itself stay as they were at the start. */
+void chat_set_config(Chat *chat, const Config *config);
+void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
+/* Work that has become due by time alone. */
+void chat_tick(Chat *chat);
+/* Everything that was new has been offered to everyone. */
+void chat_end_turn(Chat *chat);
+/* Whether more can be executed in this turn before it must be sent. */
+bool chat_turn_is_full(const Chat *chat);
+
+uint32_t chat_n_people(const Chat *chat);
+uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is in it */
+
+/* An entry from a session (SLOT_NONE: from the server) to everybody in a room. */
+void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n);
+/* An entry to one session; `from` may be SLOT_NONE. */
+void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n);
+void chat_error(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
+void chat_reply(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
+
+/* Adds to the answer; what does not fit is left out, by whole calls. chat_answer_send() sends what there is, as lines. */
+void chat_answer(Chat *chat, const char *format, ...) _printf_(2, 3);
+void chat_answer_send(Chat *chat, uint32_t to);
+
+/* `session` reads this turn by itself. */
+void chat_touch_session(Chat *chat, uint32_t session);
+/* A hash of a folded name; never 0. */
+uint64_t chat_name_hash(const NameKey *key);

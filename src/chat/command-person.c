@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Commands about people: who one is, and what is said to one person. */
+
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/command.h"
+#include "chat/ignore.h"
+#include "chat/room.h"
+#include "chat/session.h"
+
+/* The session that bears the nick in `word`; SLOT_NONE: nobody does, and the asker was told. */
+static uint32_t find_person(Chat *chat, uint32_t session, Arguments word)
+{
+    uint32_t found = SLOT_NONE;
+    Name nick;
+    int r = name_parse(word.text, word.n, NAME_MAX_CHARS, &nick);
+
+    if (r == 0)
+        found = session_find(chat, &nick);
+    if (r != 0)
+        chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
+    else if (found == SLOT_NONE)
+        chat_error(chat, session, "Nobody here is called %s. /who lists who is.", nick.bytes);
+    return found;
+}
+
+int command_nick(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Name nick;
+    int r = name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick);
+
+    if (r == NAME_TOO_LONG) {
+        chat_error(chat, session, "A nick may have %u characters; that one has more.", chat->config->max_nick_length);
+        return 0;
+    }
+    if (r != 0) {
+        chat_error(chat, session, "You can not be called that: it %s.", name_strerror(r));
+        return 0;
+    }
+    if (name_is_guest(&nick)) {
+        chat_error(chat, session, "Names like %s are given to guests. Choose another.", nick.bytes);
+        return 0;
+    }
+    r = session_rename(chat, session, &nick);
+    if (r == SESSION_NICK_TAKEN)
+        chat_error(chat, session, "Somebody else is called %s. Choose another.", nick.bytes);
+    else if (r == 0)
+        chat_reply(chat, session, "You are now %s.", nick.bytes);
+    return MIN(r, 0);
+}
+
+int command_me(Chat *chat, uint32_t session, Arguments arguments)
+{
+    SessionRecord *record = session_record(chat, session);
+
+    record->spoke_wall = chat->wall;
+    chat_tell_room(chat, record->current_room, ENTRY_ACTION, session, arguments.text, arguments.n);
+    return 0;
+}
+
+static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments text)
+{
+    SessionRecord *receiver = session_record(chat, to);
+    const AwayRecord *away = &chat->state.aways[to];
+
+    session_record(chat, session)->spoke_wall = chat->wall;
+    receiver->reply_session = session;
+    receiver->reply_serial = session_record(chat, session)->serial;
+    chat_tell(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
+    if (receiver->flags & SESSION_AWAY)
+        chat_reply(chat, session, "%s is away%s%.*s", receiver->nick.bytes, away->n > 0 ? ": " : ".", away->n,
+                   away->text);
+}
+
+int command_msg(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Arguments word = arguments_next(&arguments);
+    uint32_t to = find_person(chat, session, word);
+
+    if (to == SLOT_NONE)
+        return 0;
+    if (arguments.n == 0)
+        chat_error(chat, session, "/msg needs something to say: /msg NICK TEXT");
+    else
+        say_privately(chat, session, to, arguments);
+    return 0;
+}
+
+int command_reply(Chat *chat, uint32_t session, Arguments arguments)
+{
+    const SessionRecord *record = session_record(chat, session);
+
+    if (record->reply_serial == 0)
+        chat_error(chat, session, "Nobody has said anything to you in private yet. /msg NICK TEXT begins.");
+    else if (session_record(chat, record->reply_session)->serial != record->reply_serial)
+        chat_error(chat, session, "Whoever spoke to you in private last has left. Your line was not sent.");
+    else
+        say_privately(chat, session, record->reply_session, arguments);
+    return 0;
+}
+
+static void answer_rooms_of(Chat *chat, uint32_t session)
+{
+    uint32_t member = chat->sessions[session].first_member;
+    const char *separator = "in";
+
+    for (; member != SLOT_NONE; member = chat->members[member].next_of_session) {
+        chat_answer(chat, "%s #%s", separator, chat->state.rooms[chat->state.members[member].room].name.bytes);
+        separator = ",";
+    }
+}
+
+static void answer_ago(Chat *chat, uint64_t wall)
+{
+    uint64_t seconds = chat->wall > wall ? (chat->wall - wall) / USEC_PER_SEC : 0;
+
+    if (seconds < 60)
+        chat_answer(chat, "less than a minute");
+    else if (seconds < 3600)
+        chat_answer(chat, "%u min", (unsigned) (seconds / 60));
+    else
+        chat_answer(chat, "%u h %u min", (unsigned) (seconds / 3600), (unsigned) (seconds / 60 % 60));
+}
+
+int command_whois(Chat *chat, uint32_t session, Arguments arguments)
+{
+    uint32_t who = find_person(chat, session, arguments);
+    const SessionRecord *record;
+    const AwayRecord *away;
+
+    if (who == SLOT_NONE)
+        return 0;
+    record = session_record(chat, who);
+    away = &chat->state.aways[who];
+    chat_answer(chat, "%s is ", record->nick.bytes);
+    answer_rooms_of(chat, who);
+    chat_answer(chat, ".\nCame ");
+    answer_ago(chat, record->connected_wall);
+    if (record->spoke_wall > record->connected_wall) {
+        chat_answer(chat, " ago, spoke ");
+        answer_ago(chat, record->spoke_wall);
+        chat_answer(chat, " ago.");
+    } else {
+        chat_answer(chat, " ago, has said nothing yet.");
+    }
+    if (record->flags & SESSION_AWAY)
+        chat_answer(chat, "\nAway%s%.*s", away->n > 0 ? ": " : ".", away->n, away->text);
+    chat_answer_send(chat, session);
+    return 0;
+}
+
+int command_away(Chat *chat, uint32_t session, Arguments arguments)
+{
+    SessionRecord *record = session_record(chat, session);
+    AwayRecord *away = &chat->state.aways[session];
+
+    if (arguments.n > chat->config->max_topic_length) {
+        chat_error(chat, session, "That text may have %u bytes; yours has %zu.", chat->config->max_topic_length,
+                   arguments.n);
+        return 0;
+    }
+    if (arguments.n == 0 && (record->flags & SESSION_AWAY)) {
+        record->flags &= (uint8_t) ~SESSION_AWAY;
+        chat_reply(chat, session, "You are back.");
+        return 0;
+    }
+    record->flags |= SESSION_AWAY;
+    away->n = (uint16_t) arguments.n;
+    memcpy(away->text, arguments.text, arguments.n);
+    chat_reply(chat, session, "You are away. Whoever writes to you is told; /away says that you are back.");
+    return 0;
+}
+
+static void list_ignored(Chat *chat, uint32_t session)
+{
+    const Name *name = ignore_name(chat, session, 0);
+
+    if (name == NULL) {
+        chat_reply(chat, session, "You ignore nobody.");
+        return;
+    }
+    chat_answer(chat, "You ignore %s", name->bytes);
+    for (uint32_t i = 1; (name = ignore_name(chat, session, i)) != NULL; i++)
+        chat_answer(chat, ", %s", name->bytes);
+    chat_answer(chat, ".");
+    chat_answer_send(chat, session);
+}
+
+int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
+{
+    uint32_t bearer;
+    Name nick;
+    int r;
+
+    if (arguments.n == 0) {
+        list_ignored(chat, session);
+        return 0;
+    }
+    r = name_parse(arguments.text, arguments.n, NAME_MAX_CHARS, &nick);
+    if (r != 0) {
+        chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
+        return 0;
+    }
+    bearer = session_find(chat, &nick);
+    if (bearer == session)
+        chat_error(chat, session, "You can not ignore yourself.");
+    else if (ignore_remove(chat, session, &nick))
+        chat_reply(chat, session, "You hear %s again.", nick.bytes);
+    else if (ignore_add(chat, session, &nick, bearer != SLOT_NONE ? session_record(chat, bearer)->serial : 0))
+        chat_reply(chat, session, "You ignore %s now. The same command again ends it.", nick.bytes);
+    else
+        chat_error(chat, session, "You ignore %u people already. /ignore lists them, /ignore NICK ends one.",
+                   chat->config->max_ignores);
+    return 0;
+}
+
+int command_quit(Chat *chat, uint32_t session, Arguments arguments)
+{
+    (void) arguments;
+    chat_reply(chat, session, "Goodbye.");
+    session_end(chat, session);
+    return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Commands about the service, and how one sees it. */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+
+#include "base/macro.h"
+#include "chat/command.h"
+#include "chat/session.h"
+
+static const struct {
+    const char *name;
+    uint8_t bit;
+} SETTINGS[] = {
+    {"time", SETTING_TIME},
+    {"bell", SETTING_BELL},
+    {"color", SETTING_COLOR},
+    {"joins", SETTING_JOINS},
+};
+
+static void list_settings(Chat *chat, uint32_t session)
+{
+    uint8_t settings = session_record(chat, session)->settings;
+
+    for (size_t i = 0; i < N_ELEMENTS(SETTINGS); i++)
+        chat_answer(chat, "%s%s %s", i > 0 ? ", " : "", SETTINGS[i].name,
+                    settings & SETTINGS[i].bit ? "on" : "off");
+    chat_answer(chat, ".");
+    chat_answer_send(chat, session);
+}
+
+int command_set(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Arguments name = arguments_next(&arguments), value = arguments_next(&arguments);
+    uint8_t *settings = &session_record(chat, session)->settings;
+    bool is_on = arguments_equal(value, "on");
+    size_t i;
+
+    if (name.n == 0) {
+        list_settings(chat, session);
+        return 0;
+    }
+    for (i = 0; i < N_ELEMENTS(SETTINGS) && !arguments_equal(name, SETTINGS[i].name);)
+        i++;
+    if (i == N_ELEMENTS(SETTINGS)) {
+        chat_error(chat, session, "There is no such setting. There are time, bell, color and joins.");
+        return 0;
+    }
+    if (arguments.n > 0 || (!is_on && !arguments_equal(value, "off"))) {
+        chat_error(chat, session, "A setting is on or off: /set %s on", SETTINGS[i].name);
+        return 0;
+    }
+    *settings = (uint8_t) (is_on ? *settings | SETTINGS[i].bit : *settings & ~SETTINGS[i].bit);
+    chat_reply(chat, session, "%s is %s now.", SETTINGS[i].name, is_on ? "on" : "off");
+    return 0;
+}
+
+static void format_time(uint64_t wall, char *text, size_t size)
+{
+    time_t seconds = (time_t) (wall / USEC_PER_SEC);
+    struct tm local;
+
+    if (localtime_r(&seconds, &local) == NULL || strftime(text, size, "%Y-%m-%d %H:%M:%S %Z (%z)", &local) == 0)
+        (void) snprintf(text, size, "an unknown time");
+}
+
+int command_time(Chat *chat, uint32_t session, Arguments arguments)
+{
+    char text[64];
+
+    (void) arguments;
+    format_time(chat->wall, text, sizeof text);
+    chat_reply(chat, session, "%s", text);
+    return 0;
+}
+
+int command_version(Chat *chat, uint32_t session, Arguments arguments)
+{
+    char text[64];
+
+    (void) arguments;
+    format_time(chat->state.header->started_wall, text, sizeof text);
+    chat_reply(chat, session, "%s %s, up since %s.", PACKAGE_NAME, PACKAGE_VERSION, text);
+    return 0;
+}
+
+static void answer_command(Chat *chat, const Command *command)
+{
+    char synopsis[64];
+
+    (void) snprintf(synopsis, sizeof synopsis, "/%s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
+                    command->arguments);
+    chat_answer(chat, "%-20s  %s\n", synopsis, command->help);
+}
+
+int command_help(Chat *chat, uint32_t session, Arguments arguments)
+{
+    if (arguments.n > 0 && arguments.text[0] == '/') {
+        arguments.text++;
+        arguments.n--;
+    }
+    for (const Command *command = COMMANDS; command->name != NULL; command++)
+        if (arguments.n == 0 || arguments_equal(arguments, command->name))
+            answer_command(chat, command);
+    if (chat->answer.n == 0) {
+        chat_error(chat, session, "There is no such command. /help lists them.");
+        return 0;
+    }
+    if (arguments.n == 0)
+        chat_answer(chat, "Everything else is said in your current room. // says a line that begins with a slash.");
+    chat_answer_send(chat, session);
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <assert.h>
+#include <string.h>
+
+#include "base/guess.h"
+#include "base/macro.h"
+#include "base/text.h"
+#include "chat/command.h"
+#include "chat/session.h"
+
+const Command COMMANDS[] = {
+    {"nick", "NAME", "take another name", command_nick},
+    {"me", "ACTION", "say what you do: * alice waves", command_me},
+    {"msg", "NICK TEXT", "say something to one person only", command_msg},
+    {"reply", "TEXT", "answer the last private line", command_reply},
+    {"join", "#ROOM", "enter a room, or make one; it becomes your current room", command_join},
+    {"leave", "[#ROOM]", "leave a room", command_leave},
+    {"rooms", "", "list the rooms, largest first", command_rooms},
+    {"who", "[#ROOM]", "list who is in a room", command_who},
+    {"whois", "NICK", "tell about one person", command_whois},
+    {"topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic},
+    {"away", "[TEXT]", "say that you are away and why, or that you are back", command_away},
+    {"ignore", "[NICK]", "hear no more of somebody, or hear them again", command_ignore},
+    {"history", "[N]", "show the last lines of your current room again", command_history},
+    {"set", "[NAME on|off]", "show or change your settings: time, bell, color, joins", command_set},
+    {"time", "", "tell the time of the server", command_time},
+    {"version", "", "tell what runs here and since when", command_version},
+    {"help", "[COMMAND]", "list the commands, or explain one", command_help},
+    {"quit", "", "leave the chat", command_quit},
+    {NULL, NULL, NULL, NULL},
+};
+
+Arguments arguments_next(Arguments *arguments)
+{
+    const char *end = memchr(arguments->text, ' ', arguments->n);
+    Arguments word = {.text = arguments->text, .n = end != NULL ? (size_t) (end - arguments->text) : arguments->n};
+
+    arguments->text += word.n;
+    arguments->n -= word.n;
+    while (arguments->n > 0 && *arguments->text == ' ') {
+        arguments->text++;
+        arguments->n--;
+    }
+    return word;
+}
+
+static void command_unknown(Chat *chat, uint32_t session, Arguments word)
+{
+    const char *names[N_ELEMENTS(COMMANDS)], *guess;
+    char text[33];
+    size_t n = 0;
+
+    for (const Command *command = COMMANDS; command->name != NULL; command++)
+        names[n++] = command->name;
+    if (word.n >= sizeof text) {
+        chat_error(chat, session, "Unknown command. /help lists them; two slashes say a line that begins with one.");
+        return;
+    }
+    memcpy(text, word.text, word.n);
+    text[word.n] = '\0';
+    guess = guess_nearest(text, names, n);
+    if (guess != NULL)
+        chat_error(chat, session, "Unknown command /%s. Did you mean /%s? /help lists them.", text, guess);
+    else
+        chat_error(chat, session, "Unknown command /%s. /help lists them; two slashes say a line that begins with one.",
+                   text);
+}
+
+static int command_run(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Arguments word = arguments_next(&arguments);
+
+    for (const Command *command = COMMANDS; command->name != NULL; command++) {
+        if (!arguments_equal(word, command->name))
+            continue;
+        if (arguments.n == 0 && command->arguments[0] != '\0' && command->arguments[0] != '[') {
+            chat_error(chat, session, "/%s needs more words: /%s %s", command->name, command->name,
+                       command->arguments);
+            return 0;
+        }
+        if (arguments.n > 0 && command->arguments[0] == '\0') {
+            chat_error(chat, session, "/%s is a command without more words.", command->name);
+            return 0;
+        }
+        return command->run(chat, session, arguments);
+    }
+    command_unknown(chat, session, word);
+    return 0;
+}
+
+bool command_is(const char *line, size_t n)
+{
+    return n > 0 && line[0] == '/' && !(n > 1 && line[1] == '/');
+}
+
+int command_execute(Chat *chat, uint32_t session, const char *line, size_t n)
+{
+    SessionRecord *record = session_record(chat, session);
+    char *text = chat->line;
+
+    assert(n <= LIMIT_LINE_BYTES);
+    n = text_clean(text, line, n);
+    while (n > 0 && text[n - 1] == ' ')
+        n--;
+    if (n == 0)
+        return 0;
+    if (command_is(text, n))
+        return command_run(chat, session, (Arguments){.text = text + 1, .n = n - 1});
+    if (text[0] == '/') {
+        text++;
+        n--;
+    }
+    record->spoke_wall = chat->wall;
+    chat_tell_room(chat, record->current_room, ENTRY_SAID, session, text, n);
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * What a line does. A line that begins with one slash is a command and is looked up in one table, which /help
+ * lists and the manual page is compared with; everything else is said in the current room.
+ */
+
+#include "chat/chat.h"
+
+/* What follows the name of a command: cleaned text, without spaces around it. */
+typedef struct Arguments {
+    const char *text;
+    size_t n;
+} Arguments;
+
+typedef struct Command {
+    const char *name;      /* without the slash */
+    const char *arguments; /* as /help shows them; in brackets: may be left out */
+    const char *help;      /* one line */
+    /* 0, or a negative errno. */
+    int (*run)(Chat *chat, uint32_t session, Arguments arguments);
+} Command;
+
+/* The table, ended by one without a name. */
+extern const Command COMMANDS[];
+
+/*
+ * Executes one line, as it came from the client without its line end: at most LIMIT_LINE_BYTES. What the client is told goes into
+ * the transcript. 0, or a negative errno that is fatal for the service; nothing that a client can write causes one.
+ */
+int command_execute(Chat *chat, uint32_t session, const char *line, size_t n);
+/* Whether the line is a command: before it runs, its session should be sent what it has not read yet. */
+bool command_is(const char *line, size_t n);
+
+/* The first word of *arguments, which is moved behind it. Empty when there is none. */
+Arguments arguments_next(Arguments *arguments);
+static inline bool arguments_equal(Arguments word, const char *text)
+{
+    return word.n == __builtin_strlen(text) && __builtin_memcmp(word.text, text, word.n) == 0;
+}
+
+/* Handlers, by what they are about. */
+int command_nick(Chat *chat, uint32_t session, Arguments arguments);
+int command_me(Chat *chat, uint32_t session, Arguments arguments);
+int command_msg(Chat *chat, uint32_t session, Arguments arguments);
+int command_reply(Chat *chat, uint32_t session, Arguments arguments);
+int command_whois(Chat *chat, uint32_t session, Arguments arguments);
+int command_away(Chat *chat, uint32_t session, Arguments arguments);
+int command_ignore(Chat *chat, uint32_t session, Arguments arguments);
+int command_join(Chat *chat, uint32_t session, Arguments arguments);
+int command_leave(Chat *chat, uint32_t session, Arguments arguments);
+int command_rooms(Chat *chat, uint32_t session, Arguments arguments);
+int command_who(Chat *chat, uint32_t session, Arguments arguments);
+int command_topic(Chat *chat, uint32_t session, Arguments arguments);
+int command_history(Chat *chat, uint32_t session, Arguments arguments);
+int command_set(Chat *chat, uint32_t session, Arguments arguments);
+int command_time(Chat *chat, uint32_t session, Arguments arguments);
+int command_version(Chat *chat, uint32_t session, Arguments arguments);
+int command_help(Chat *chat, uint32_t session, Arguments arguments);
+int command_quit(Chat *chat, uint32_t session, Arguments arguments);

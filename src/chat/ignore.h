@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* Whom a session does not want to hear: by name, and by the connection that bore it, so that a new name does not help. */
+
+#include "chat/chat.h"
+
+bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t name_hash);
+/* Adds a name, borne by the session of that serial (0: nobody now). False: MaxIgnores= are ignored already. */
+bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
+/* False: that name is not ignored. */
+bool ignore_remove(Chat *chat, uint32_t session, const Name *nick);
+void ignore_clear(Chat *chat, uint32_t session);
+/* The n-th ignored name, counted from 0; NULL: there are no more. */
+const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/room.h"
+
+static int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
+{
+    uint32_t room = slots_take(&chat->room_slots);
+    NameKey key;
+    int r;
+
+    assert(room != SLOT_NONE);
+    name_fold(name->bytes, name->n, &key);
+    r = index_add(&chat->room_names, key.bytes, key.n, room);
+    if (r < 0) {
+        slots_give(&chat->room_slots, room);
+        return error_trace(r);
+    }
+    chat->state.rooms[room] = (RoomRecord){.created_wall = chat->wall, .name = *name};
+    chat->rooms[room].first_member = SLOT_NONE;
+    chat->rooms[room].n_members = 0;
+    *ret_room = room;
+    return 0;
+}
+
+static void room_free(Chat *chat, uint32_t room)
+{
+    RoomRecord *record = &chat->state.rooms[room];
+    NameKey key;
+
+    name_fold(record->name.bytes, record->name.n, &key);
+    index_remove(&chat->room_names, key.bytes, key.n);
+    record->created_wall = 0;
+    slots_give(&chat->room_slots, room);
+}
+
+int room_make_lobby(Chat *chat)
+{
+    Name name = {.n = STRLEN("lobby"), .bytes = "lobby"};
+    uint32_t room;
+    int r = room_make(chat, &name, &room);
+
+    assert(r < 0 || room == ROOM_LOBBY);
+    return error_trace(r);
+}
+
+uint32_t room_find(const Chat *chat, const Name *name)
+{
+    uint32_t *room;
+    NameKey key;
+
+    name_fold(name->bytes, name->n, &key);
+    room = index_find(&chat->room_names, key.bytes, key.n);
+    return room != NULL ? *room : SLOT_NONE;
+}
+
+uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session)
+{
+    uint32_t member = chat->sessions[session].first_member;
+
+    while (member != SLOT_NONE && chat->state.members[member].room != room)
+        member = chat->members[member].next_of_session;
+    return member;
+}
+
+static void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
+{
+    SessionSide *of_session = &chat->sessions[session];
+    RoomSide *of_room = &chat->rooms[room];
+    MemberSide *side = &chat->members[member];
+
+    *side = (MemberSide){
+        .previous_in_room = SLOT_NONE,
+        .next_in_room = of_room->first_member,
+        .next_of_session = of_session->first_member,
+    };
+    if (of_room->first_member != SLOT_NONE)
+        chat->members[of_room->first_member].previous_in_room = member;
+    of_room->first_member = of_session->first_member = member;
+    of_room->n_members++;
+    of_session->n_rooms++;
+}
+
+static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
+{
+    MemberSide *side = &chat->members[member];
+    uint32_t *link = &chat->sessions[session].first_member;
+
+    if (side->previous_in_room != SLOT_NONE)
+        chat->members[side->previous_in_room].next_in_room = side->next_in_room;
+    else
+        chat->rooms[room].first_member = side->next_in_room;
+    if (side->next_in_room != SLOT_NONE)
+        chat->members[side->next_in_room].previous_in_room = side->previous_in_room;
+    while (*link != member)
+        link = &chat->members[*link].next_of_session;
+    *link = side->next_of_session;
+    chat->rooms[room].n_members--;
+    chat->sessions[session].n_rooms--;
+}
+
+int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
+{
+    uint32_t room = room_find(chat, name), member, max = chat->config->max_rooms_per_client;
+    int r;
+
+    if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
+        *ret_room = room;
+        return 0;
+    }
+    if (max != 0 && chat->sessions[session].n_rooms >= max)
+        return ROOM_TOO_MANY_OF_CLIENT;
+    if (room == SLOT_NONE) {
+        /* The lobby is not one of those that MaxRooms= counts. */
+        max = chat->config->max_rooms != 0 ? chat->config->max_rooms : LIMIT_ROOMS;
+        if (slots_n_used(&chat->room_slots) > MIN(max, chat->state.header->max_rooms - 1))
+            return ROOM_TOO_MANY;
+    }
+    member = slots_take(&chat->member_slots);
+    if (member == SLOT_NONE)
+        return ROOM_TOO_MANY_OF_CLIENT;
+    if (room == SLOT_NONE) {
+        r = room_make(chat, name, &room);
+        if (r < 0) {
+            slots_give(&chat->member_slots, member);
+            return error_trace(r);
+        }
+    }
+    room_link(chat, member, session, room);
+    room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
+    chat->state.members[member] =
+        (MemberRecord){.joined = chat->state.header->head, .session = session, .room = room};
+    /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn. */
+    chat_touch_session(chat, session);
+    *ret_room = room;
+    return 0;
+}
+
+void room_leave(Chat *chat, uint32_t session, uint32_t room)
+{
+    uint32_t member = room_member(chat, room, session);
+
+    assert(member != SLOT_NONE);
+    room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
+    room_unlink(chat, member, session, room);
+    chat->state.members[member].session = SLOT_NONE;
+    slots_give(&chat->member_slots, member);
+    if (chat->rooms[room].n_members == 0 && room != ROOM_LOBBY)
+        room_free(chat, room);
+}
+
+void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n)
+{
+    RoomRecord *record = &chat->state.rooms[room];
+
+    if (chat->rooms[room].n_members <= ANNOUNCE_PEOPLE) {
+        /* Whoever is alone need not be told. */
+        if (chat->rooms[room].n_members > 1)
+            chat_tell_room(chat, room, kind, session, text, n);
+        return;
+    }
+    if (record->n_came + record->n_left + record->n_renamed == 0) {
+        record->sum_due = chat->now + ANNOUNCE_SUM_USEC;
+        chat->next_summary = MIN(chat->next_summary, record->sum_due);
+    }
+    record->n_came += kind == ENTRY_JOINED;
+    record->n_left += kind == ENTRY_LEFT;
+    record->n_renamed += kind == ENTRY_RENAMED;
+}
+
+static void room_tell_summary(Chat *chat, uint32_t room)
+{
+    RoomRecord *record = &chat->state.rooms[room];
+    const struct {
+        uint32_t n;
+        const char *did;
+    } parts[] = {
+        {record->n_came, "came"},
+        {record->n_left, "left"},
+        {record->n_renamed, "changed names"},
+    };
+    char text[128];
+    size_t n = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(parts); i++)
+        if (parts[i].n > 0)
+            n += (size_t) snprintf(text + n, sizeof text - n, "%s%u %s", n > 0 ? ", " : "", parts[i].n, parts[i].did);
+    record->n_came = record->n_left = record->n_renamed = 0;
+    record->sum_due = 0;
+    if (chat->rooms[room].n_members > 0)
+        chat_tell_room(chat, room, ENTRY_SUMMARY, SLOT_NONE, text, n);
+}
+
+void room_tell_summaries(Chat *chat)
+{
+    chat->next_summary = UINT64_MAX;
+    for (uint32_t room = 0; room < chat->room_slots.n_touched; room++) {
+        const RoomRecord *record = &chat->state.rooms[room];
+
+        if (record->created_wall == 0 || record->n_came + record->n_left + record->n_renamed == 0)
+            continue;
+        if (record->sum_due <= chat->now)
+            room_tell_summary(chat, room);
+        else
+            chat->next_summary = MIN(chat->next_summary, record->sum_due);
+    }
+}
+
+bool room_history(const Chat *chat, uint32_t room, uint32_t n, TranscriptSpan *ret_span)
+{
+    uint64_t last = chat->state.rooms[room].last_said;
+    const Entry *entry = transcript_at(&chat->transcript, last);
+
+    if (entry == NULL || n == 0)
+        return false;
+    *ret_span = (TranscriptSpan){.first = last, .last = last};
+    while (--n > 0 && (entry = transcript_at(&chat->transcript, entry->prev)) != NULL)
+        ret_span->first = entry->pos;
+    return true;
+}
+
+void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n)
+{
+    RoomRecord *record = &chat->state.rooms[room];
+
+    assert(n <= sizeof record->topic);
+    record->topic_n = (uint16_t) n;
+    if (n > 0)
+        memcpy(record->topic, text, n);
+    record->topic_by = chat->state.sessions[session].nick;
+    chat_tell_room(chat, room, ENTRY_TOPIC, session, text, n);
+}

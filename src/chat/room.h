@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* Rooms, and who is in them. A room is made by the first who joins and gone when the last has left; the lobby stays. */
+
+#include "chat/chat.h"
+
+enum {
+    ROOM_TOO_MANY = 1,       /* MaxRooms= */
+    ROOM_TOO_MANY_OF_CLIENT, /* MaxRoomsPerClient= */
+};
+
+int room_make_lobby(Chat *chat);
+/* The room of that name, or SLOT_NONE. */
+uint32_t room_find(const Chat *chat, const Name *name);
+/* The membership of a session in a room, or SLOT_NONE. */
+uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session);
+/*
+ * Enters the room of that name, which is made if need be, and tells the others. Being in it already is fine.
+ * 0 with *ret_room, ROOM_TOO_MANY, ROOM_TOO_MANY_OF_CLIENT, or a negative errno.
+ */
+int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room);
+/* Leaves a room it is in, and tells the others. */
+void room_leave(Chat *chat, uint32_t session, uint32_t room);
+/* Tells the others that `session` came, left or is now called `text`: at once, or summed up where there are many. */
+void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n);
+/* What is due of these sums. */
+void room_tell_summaries(Chat *chat);
+/* The last `n` things said in the room, as far as they are still there; false: none. */
+bool room_history(const Chat *chat, uint32_t room, uint32_t n, TranscriptSpan *ret_span);
+void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n);

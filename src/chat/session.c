@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/ignore.h"
+#include "chat/peer.h"
+#include "chat/room.h"
+#include "chat/session.h"
+
+static int nick_add(Chat *chat, uint32_t session, const Name *nick)
+{
+    NameKey key;
+    int r;
+
+    name_fold(nick->bytes, nick->n, &key);
+    if (index_find(&chat->nicks, key.bytes, key.n) != NULL)
+        return SESSION_NICK_TAKEN;
+    r = index_add(&chat->nicks, key.bytes, key.n, session);
+    if (r < 0)
+        return error_trace(r);
+    session_record(chat, session)->nick = *nick;
+    chat->sessions[session].nick_hash = chat_name_hash(&key);
+    return 0;
+}
+
+static void nick_remove(Chat *chat, const Name *nick)
+{
+    NameKey key;
+
+    name_fold(nick->bytes, nick->n, &key);
+    index_remove(&chat->nicks, key.bytes, key.n);
+}
+
+static int nick_add_guest(Chat *chat, uint32_t session)
+{
+    Name nick = {0};
+    int r;
+
+    do {
+        nick.n = (uint8_t) snprintf(nick.bytes, sizeof nick.bytes, "guest%" PRIu64, chat->state.header->next_guest++);
+        r = nick_add(chat, session, &nick);
+    } while (r == SESSION_NICK_TAKEN);
+    return error_trace(r);
+}
+
+static bool address_is_full(const Chat *chat, const char key[PEER_KEY_BYTES])
+{
+    const uint32_t *n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+    uint32_t max = chat->config->max_clients_per_address;
+
+    return max != 0 && n != NULL && *n >= max;
+}
+
+static int address_add(Chat *chat, const char key[PEER_KEY_BYTES])
+{
+    uint32_t *n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+
+    if (n == NULL)
+        return index_add(&chat->addresses, key, PEER_KEY_BYTES, 1);
+    ++*n;
+    return 0;
+}
+
+static void address_remove(Chat *chat, const Peer *peer)
+{
+    char key[PEER_KEY_BYTES];
+    uint32_t *n;
+
+    peer_key(peer, key);
+    n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+    if (--*n == 0)
+        index_remove(&chat->addresses, key, PEER_KEY_BYTES);
+}
+
+static void session_init(Chat *chat, uint32_t session, const Peer *peer)
+{
+    StateHeader *header = chat->state.header;
+    SessionSide *side = &chat->sessions[session];
+
+    *session_record(chat, session) = (SessionRecord){
+        .serial = header->next_serial++,
+        .settings = SETTING_TIME | SETTING_JOINS,
+        .current_room = ROOM_LOBBY,
+        .greet_others = chat_n_people(chat) - 1,
+        .connected_wall = chat->wall,
+        .spoke_wall = chat->wall,
+        .peer = *peer,
+    };
+    /* A place that was just given back may still be on the list of this turn. */
+    *side = (SessionSide){
+        .first_member = SLOT_NONE,
+        .lag_previous = SLOT_NONE,
+        .lag_next = SLOT_NONE,
+        .is_touched = side->is_touched,
+    };
+}
+
+/* What a newcomer is shown of the lobby comes before everything else it reads. */
+static void session_show_history(Chat *chat, uint32_t session, uint32_t room)
+{
+    SessionRecord *record = session_record(chat, session);
+    TranscriptSpan span;
+
+    if (room_history(chat, room, chat->config->history, &span)) {
+        record->replay = span.first;
+        record->replay_last = span.last;
+    }
+}
+
+int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
+{
+    uint32_t session, room, max = chat->config->max_clients;
+    Name lobby = chat->state.rooms[ROOM_LOBBY].name;
+    char key[PEER_KEY_BYTES];
+    int r;
+
+    peer_key(peer, key);
+    if (address_is_full(chat, key))
+        return SESSION_ADDRESS_FULL;
+    if (max != 0 && chat_n_people(chat) >= max)
+        return SESSION_FULL;
+    session = slots_take(&chat->session_slots);
+    if (session == SLOT_NONE)
+        return SESSION_FULL;
+
+    session_init(chat, session, peer);
+    r = address_add(chat, key);
+    if (r < 0)
+        return error_trace(r);
+    r = nick_add_guest(chat, session);
+    if (r < 0)
+        return error_trace(r);
+    session_show_history(chat, session, ROOM_LOBBY);
+    r = room_join(chat, session, &lobby, &room);
+    if (r != 0)
+        return error_fold(r);
+    session_record(chat, session)->cursor = chat->state.header->head;
+    *ret_session = session;
+    return 0;
+}
+
+void session_end(Chat *chat, uint32_t session)
+{
+    SessionRecord *record = session_record(chat, session);
+
+    if (record->flags & SESSION_ENDING)
+        return;
+    record->flags |= SESSION_ENDING;
+    record->end = chat->state.header->head;
+    chat_touch_session(chat, session);
+}
+
+void session_close(Chat *chat, uint32_t session)
+{
+    SessionRecord *record = session_record(chat, session);
+    uint32_t member;
+
+    while ((member = chat->sessions[session].first_member) != SLOT_NONE)
+        room_leave(chat, session, chat->state.members[member].room);
+    session_set_lagging(chat, session, false);
+    ignore_clear(chat, session);
+    nick_remove(chat, &record->nick);
+    address_remove(chat, &record->peer);
+    record->serial = 0;
+    slots_give(&chat->session_slots, session);
+}
+
+int session_rename(Chat *chat, uint32_t session, const Name *nick)
+{
+    SessionRecord *record = session_record(chat, session);
+    uint32_t bearer = session_find(chat, nick), member;
+    Name old = record->nick;
+    int r;
+
+    if (bearer != SLOT_NONE && bearer != session)
+        return SESSION_NICK_TAKEN;
+    for (member = chat->sessions[session].first_member; member != SLOT_NONE;
+         member = chat->members[member].next_of_session)
+        room_announce(chat, chat->state.members[member].room, ENTRY_RENAMED, session, nick->bytes, nick->n);
+    nick_remove(chat, &old);
+    r = nick_add(chat, session, nick);
+    return r > 0 ? error_fold(r) : error_trace(r);
+}
+
+uint32_t session_find(const Chat *chat, const Name *nick)
+{
+    uint32_t *session;
+    NameKey key;
+
+    name_fold(nick->bytes, nick->n, &key);
+    session = index_find(&chat->nicks, key.bytes, key.n);
+    return session != NULL ? *session : SLOT_NONE;
+}
+
+uint64_t session_cursor(const Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+
+    if (record->flags & SESSION_LAGGING)
+        return record->cursor;
+    return MAX(record->cursor, chat->state.header->flushed);
+}
+
+bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
+{
+    const SessionRecord *record = session_record(chat, session);
+    uint32_t member;
+
+    if ((record->flags & SESSION_ENDING) && entry->pos >= record->end)
+        return false;
+    if (entry->to != 0)
+        return entry->to == record->serial &&
+            (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry->from, entry->from_hash));
+    if (entry->from == record->serial)
+        return false;
+    member = room_member(chat, entry->room, session);
+    if (member == SLOT_NONE || entry->pos < chat->state.members[member].joined)
+        return false;
+    if (entry_is_speech(entry))
+        return !ignore_has(chat, session, entry->from, entry->from_hash);
+    return entry->kind == ENTRY_TOPIC || (record->settings & SETTING_JOINS);
+}
+
+void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
+{
+    SessionRecord *record = session_record(chat, session);
+    SessionSide *side = &chat->sessions[session];
+
+    if (is_lagging == !!(record->flags & SESSION_LAGGING))
+        return;
+    record->flags ^= SESSION_LAGGING;
+    if (is_lagging) {
+        side->lag_previous = SLOT_NONE;
+        side->lag_next = chat->first_lagging;
+        if (side->lag_next != SLOT_NONE)
+            chat->sessions[side->lag_next].lag_previous = session;
+        chat->first_lagging = session;
+        return;
+    }
+    if (side->lag_next != SLOT_NONE)
+        chat->sessions[side->lag_next].lag_previous = side->lag_previous;
+    if (side->lag_previous != SLOT_NONE)
+        chat->sessions[side->lag_previous].lag_next = side->lag_next;
+    else
+        chat->first_lagging = side->lag_next;
+}
+
+/* The oldest part of what is being replayed to it is overwritten. Returns the lines it loses. */
+static uint32_t lose_replay(const Chat *chat, SessionRecord *record, uint64_t tail)
+{
+    const Entry *entry = transcript_at(&chat->transcript, record->replay_last);
+    uint64_t first = 0;
+    uint32_t n = 0;
+
+    while (entry != NULL && entry->pos >= record->replay) {
+        if (entry->pos < tail)
+            n++;
+        else
+            first = entry->pos;
+        entry = transcript_at(&chat->transcript, entry->prev);
+    }
+    record->replay = first;
+    if (first == 0)
+        record->replay_last = 0;
+    return n;
+}
+
+static uint32_t lose_unread(const Chat *chat, uint32_t session, uint64_t tail)
+{
+    SessionRecord *record = session_record(chat, session);
+    uint64_t pos = record->cursor;
+    const Entry *entry;
+    uint32_t n = 0;
+
+    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < tail) {
+        if (session_hears(chat, session, entry))
+            n += entry_n_lines(entry);
+        pos += entry->size;
+    }
+    record->cursor = tail;
+    return n;
+}
+
+void session_lose(Chat *chat, uint64_t tail)
+{
+    uint32_t session = chat->first_lagging;
+
+    for (; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
+        SessionRecord *record = session_record(chat, session);
+        bool in_entry = record->written > 0 && (record->flags & SESSION_GREETED) && record->missed == 0;
+        bool loses_current = (record->replay != 0 ? record->replay : record->cursor) < tail;
+
+        if (record->replay != 0 && record->replay < tail)
+            record->lost += lose_replay(chat, record, tail);
+        if (record->cursor < tail)
+            record->lost += lose_unread(chat, session, tail);
+        if (in_entry && loses_current) {
+            record->flags |= SESSION_CUT;
+            record->written = 0;
+        }
+    }
+}

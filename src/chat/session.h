@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * A session: one connection as the chat sees it. It has a nick from the beginning, is in at least one room until it is closed, and
+ * reads the transcript at its own pace (chat/stream.h).
+ */
+
+#include "chat/chat.h"
+
+enum {
+    SESSION_FULL = 1,     /* MaxClients= */
+    SESSION_ADDRESS_FULL, /* MaxClientsPerAddress= */
+    SESSION_NICK_TAKEN,
+};
+
+/* 0 with *ret_session, SESSION_FULL, SESSION_ADDRESS_FULL, or a negative errno. It is in the lobby, as guestN. */
+int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session);
+/* It says nothing more, and hears only what has been said by now. The connection goes when it has heard it. */
+void session_end(Chat *chat, uint32_t session);
+/* Leaves its rooms and frees its nick. */
+void session_close(Chat *chat, uint32_t session);
+
+/* 0, SESSION_NICK_TAKEN, or a negative errno. Tells its rooms. */
+int session_rename(Chat *chat, uint32_t session, const Name *nick);
+/* Who bears this nick; SLOT_NONE: nobody. */
+uint32_t session_find(const Chat *chat, const Name *nick);
+
+static inline SessionRecord *session_record(const Chat *chat, uint32_t session)
+{
+    return &chat->state.sessions[session];
+}
+
+/* Where it reads on. */
+uint64_t session_cursor(const Chat *chat, uint32_t session);
+/* Whether an entry is for it. */
+bool session_hears(const Chat *chat, uint32_t session, const Entry *entry);
+/* Whether it is behind the others and reads by its own cursor. */
+void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging);
+/* What lies below `tail` is about to be overwritten: those who have not read it are told so later. */
+void session_lose(Chat *chat, uint64_t tail);

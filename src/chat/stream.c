@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include "base/macro.h"
+#include "chat/room.h"
+#include "chat/session.h"
+#include "chat/stream.h"
+
+/* A shared stream's key has these of its readers' settings, and ITEM_OTHER_ROOM. */
+#define SHARED_SETTINGS (SETTING_TIME | SETTING_COLOR | SETTING_JOINS)
+
+/* The positions of what is to be replayed, last first: only backwards links lead from one to the other. */
+static void stream_load_chain(Stream *stream)
+{
+    const Transcript *transcript = &stream->chat->transcript;
+    const Entry *entry = transcript_at(transcript, stream->next.replay_last);
+
+    stream->n_chain = 0;
+    while (entry != NULL && entry->pos >= stream->next.replay && stream->n_chain < N_ELEMENTS(stream->chain)) {
+        stream->chain[stream->n_chain++] = entry->pos;
+        entry = transcript_at(transcript, entry->prev);
+    }
+}
+
+void stream_open(Stream *stream, Chat *chat, uint32_t session)
+{
+    SessionRecord *record = session_record(chat, session);
+
+    /* What is missed from now on is told of later, so that a notice that is half sent stays as it is. */
+    if (record->missed == 0 && record->lost > 0) {
+        record->missed = record->lost;
+        record->lost = 0;
+    }
+    stream->chat = chat;
+    stream->session = session;
+    stream->room = SLOT_NONE;
+    stream->written = record->written;
+    stream->first_key = record->item_key;
+    stream->n_chain = 0;
+    stream->next = (StreamPosition){
+        .cursor = session_cursor(chat, session),
+        .replay = record->replay,
+        .replay_last = record->replay_last,
+        .missed = record->missed,
+        .flags = record->flags,
+    };
+    if (record->replay != 0)
+        stream_load_chain(stream);
+}
+
+bool stream_is_shared(const Chat *chat, uint32_t room, uint32_t session, uint8_t *ret_key)
+{
+    const SessionRecord *record = session_record(chat, session);
+    const SessionSide *side = &chat->sessions[session];
+    uint8_t flags = record->flags & (SESSION_GREETED | SESSION_LAGGING | SESSION_ENDING);
+    uint32_t member;
+
+    if (side->is_touched || flags != SESSION_GREETED || side->n_ignored > 0 || (record->settings & SETTING_BELL) ||
+        record->cursor > chat->state.header->flushed)
+        return false;
+    if (side->n_rooms > 1)
+        for (member = side->first_member; member != SLOT_NONE; member = chat->members[member].next_of_session)
+            if (chat->state.members[member].room != room && chat->rooms[chat->state.members[member].room].is_touched)
+                return false;
+    *ret_key = (record->settings & SHARED_SETTINGS) | (record->current_room != room ? ITEM_OTHER_ROOM : 0);
+    return true;
+}
+
+void stream_open_shared(Stream *stream, Chat *chat, uint32_t room, uint8_t key)
+{
+    stream->chat = chat;
+    stream->session = SLOT_NONE;
+    stream->room = room;
+    stream->key = key & (SETTING_TIME | SETTING_COLOR | ITEM_OTHER_ROOM);
+    stream->hears_joins = key & SETTING_JOINS;
+    stream->written = 0;
+    stream->n_chain = 0;
+    stream->next = (StreamPosition){.cursor = chat->state.header->flushed, .flags = SESSION_GREETED};
+}
+
+static bool stream_hears(const Stream *stream, const Entry *entry)
+{
+    if (stream->session != SLOT_NONE)
+        return session_hears(stream->chat, stream->session, entry);
+    return entry->to == 0 && entry->room == stream->room &&
+        (stream->hears_joins || entry_is_speech(entry) || entry->kind == ENTRY_TOPIC);
+}
+
+static uint8_t stream_key(const Stream *stream, const Entry *entry)
+{
+    const SessionRecord *record;
+    uint8_t key;
+
+    if (stream->session == SLOT_NONE)
+        return stream->key;
+    record = session_record(stream->chat, stream->session);
+    key = record->settings & (SETTING_TIME | SETTING_COLOR);
+    if (entry == NULL)
+        return key;
+    if (entry->room != SLOT_NONE && entry->room != record->current_room)
+        key |= ITEM_OTHER_ROOM;
+    if ((record->settings & SETTING_BELL) && (entry_is_speech(entry) || entry->kind == ENTRY_PRIVATE) &&
+        name_is_mentioned(record->nick.bytes, record->nick.n, entry_text(entry), entry->text_n))
+        key |= ITEM_BELL;
+    return key;
+}
+
+/* Finishes an item: a part of it may have been sent before, and then it stays what it was. */
+static bool stream_give(Stream *stream, Item *ret_item, ItemKind kind, const Entry *entry)
+{
+    *ret_item = (Item){
+        .kind = kind,
+        .key = stream->written > 0 ? stream->first_key : stream_key(stream, entry),
+        .entry = entry,
+        .n_missed = stream->item.missed,
+        .is_cut = stream->item.flags & SESSION_CUT,
+    };
+    stream->written = 0;
+    return true;
+}
+
+static void stream_begin_replay(Stream *stream, const Entry *marker)
+{
+    TranscriptSpan span;
+
+    __builtin_memcpy(&span, entry_text(marker), sizeof span);
+    stream->next.replay = span.first;
+    stream->next.replay_last = span.last;
+    stream_load_chain(stream);
+}
+
+static bool stream_next_replayed(Stream *stream, Item *ret_item)
+{
+    const Entry *entry = transcript_at(&stream->chat->transcript, stream->chain[--stream->n_chain]);
+
+    stream->next.replay = stream->n_chain > 0 ? stream->chain[stream->n_chain - 1] : 0;
+    return stream_give(stream, ret_item, ITEM_ENTRY, entry);
+}
+
+bool stream_next(Stream *stream, Item *ret_item)
+{
+    StreamPosition *next = &stream->next;
+    const Entry *entry;
+
+    stream->item = *next;
+    if (!(next->flags & SESSION_GREETED)) {
+        next->flags |= SESSION_GREETED;
+        return stream_give(stream, ret_item, ITEM_GREETING, NULL);
+    }
+    if (next->missed > 0) {
+        next->missed = 0;
+        next->flags &= (uint8_t) ~SESSION_CUT;
+        return stream_give(stream, ret_item, ITEM_MISSED, NULL);
+    }
+    for (;;) {
+        stream->item = *next;
+        if (stream->n_chain > 0)
+            return stream_next_replayed(stream, ret_item);
+        next->replay = next->replay_last = 0;
+        entry = transcript_read(&stream->chat->transcript, &next->cursor);
+        if (entry == NULL)
+            return false;
+        stream->item.cursor = entry->pos;
+        next->cursor = entry->pos + entry->size;
+        if (!stream_hears(stream, entry))
+            continue;
+        if (entry->kind != ENTRY_REPLAY)
+            return stream_give(stream, ret_item, ITEM_ENTRY, entry);
+        stream_begin_replay(stream, entry);
+    }
+}
+
+bool stream_is_at_end(const Stream *stream)
+{
+    const SessionRecord *record = session_record(stream->chat, stream->session);
+    uint64_t end = stream->chat->state.header->head;
+
+    if (record->flags & SESSION_ENDING)
+        end = MIN(end, record->end);
+    return stream->n_chain == 0 && stream->next.missed == 0 && record->lost == 0 && stream->next.cursor >= end;
+}
+
+static void stream_store_position(const Stream *stream, const StreamPosition *position)
+{
+    SessionRecord *record = session_record(stream->chat, stream->session);
+    const uint8_t mask = SESSION_GREETED | SESSION_CUT;
+
+    record->cursor = position->cursor;
+    record->replay = position->replay;
+    record->replay_last = position->replay != 0 ? position->replay_last : 0;
+    record->missed = position->missed;
+    record->flags = (uint8_t) ((record->flags & ~mask) | (position->flags & mask));
+}
+
+void stream_store(const Stream *stream)
+{
+    stream_store_position(stream, &stream->next);
+    session_record(stream->chat, stream->session)->written = 0;
+}
+
+void stream_store_within(const Stream *stream, uint32_t written, uint8_t key)
+{
+    SessionRecord *record = session_record(stream->chat, stream->session);
+
+    stream_store_position(stream, &stream->item);
+    record->written = written;
+    record->item_key = key;
+}

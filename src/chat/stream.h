@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * What a session reads next. A stream walks over the items that a session has not been sent: its greeting, a
+ * notice of lines it missed, older entries that are replayed to it, and the entries of the transcript that are for
+ * it. It changes nothing until it is stored, so items can be rendered, sent, and counted only then.
+ *
+ * Listeners of one room who have the same to read can share one rendering: the shared stream is theirs.
+ */
+
+#include "chat/chat.h"
+
+typedef enum ItemKind {
+    ITEM_GREETING,
+    ITEM_MISSED,
+    ITEM_ENTRY,
+} ItemKind;
+
+/* How an item is to be rendered, besides SETTING_TIME and SETTING_COLOR. */
+enum {
+    ITEM_OTHER_ROOM = 1 << 4, /* not the reader's current room: say which */
+    ITEM_BELL = 1 << 5,
+};
+
+typedef struct Item {
+    ItemKind kind;
+    uint8_t key;
+    const Entry *entry;
+    uint32_t n_missed;
+    bool is_cut; /* the reader is in the middle of a line that is gone */
+} Item;
+
+typedef struct StreamPosition {
+    uint64_t cursor, replay, replay_last;
+    uint32_t missed;
+    uint8_t flags; /* SESSION_GREETED and SESSION_CUT of these */
+} StreamPosition;
+
+typedef struct Stream {
+    Chat *chat;
+    uint32_t session; /* SLOT_NONE: shared */
+    uint32_t room;    /* of a shared stream */
+    uint8_t key;      /* of a shared stream */
+    bool hears_joins; /* of a shared stream */
+    uint32_t written; /* bytes of the first item that were sent before */
+    uint8_t first_key;
+    StreamPosition item; /* at the item returned last */
+    StreamPosition next; /* after it */
+    uint64_t chain[LIMIT_HISTORY];
+    uint16_t n_chain; /* entries still to be replayed, the next one last */
+} Stream;
+
+void stream_open(Stream *stream, Chat *chat, uint32_t session);
+/* Whether a member of `room` may be sent what others there are sent in this turn, and which variety of it (*ret_key). */
+bool stream_is_shared(const Chat *chat, uint32_t room, uint32_t session, uint8_t *ret_key);
+/* What is new in this turn in `room`, for the listeners of that variety. */
+void stream_open_shared(Stream *stream, Chat *chat, uint32_t room, uint8_t key);
+/* The next item; false: there is none. */
+bool stream_next(Stream *stream, Item *ret_item);
+/* Whether all there is has been returned. */
+bool stream_is_at_end(const Stream *stream);
+
+/* All items returned so far have been sent. Not for shared streams. */
+void stream_store(const Stream *stream);
+/* All before the item returned last have been sent, and `written` bytes of that, rendered with `key`. */
+void stream_store_within(const Stream *stream, uint32_t written, uint8_t key);

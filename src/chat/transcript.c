@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <assert.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/macro.h"
+#include "chat/state.h"
+#include "chat/transcript.h"
+
+unsigned entry_n_lines(const Entry *entry)
+{
+    const char *p = entry_text(entry), *end = p + entry->text_n;
+    unsigned n = 1;
+
+    if (entry->kind == ENTRY_RAW || entry->kind == ENTRY_REPLAY)
+        return 0;
+    if (entry->kind != ENTRY_REPLY)
+        return 1;
+    while ((p = memchr(p, '\n', (size_t) (end - p))) != NULL) {
+        n++;
+        p++;
+    }
+    return n;
+}
+
+void transcript_init(Transcript *transcript, State *state, TranscriptReclaim reclaim, void *userdata)
+{
+    *transcript = (Transcript){.state = state, .reclaim = reclaim, .userdata = userdata};
+    /* Position 0 means "none" everywhere, so the first entry is not at 0. */
+    if (state->header->head == 0)
+        state->header->head = state->header->tail = state->header->flushed = state->header->transcript_size;
+}
+
+static size_t ring_offset(const StateHeader *header, uint64_t pos)
+{
+    return (size_t) (pos % header->transcript_size);
+}
+
+/* Where an entry of `size` bytes goes that is to follow `pos`: there, or at the start of the ring if it would not fit. */
+static uint64_t ring_place(const StateHeader *header, uint64_t pos, size_t size)
+{
+    size_t rest = header->transcript_size - ring_offset(header, pos);
+
+    return size <= rest ? pos : pos + rest;
+}
+
+/*
+ * An entry that would reach past the end of the ring begins at its start instead, and leaves a gap. The gap is marked by a
+ * zero where the size would be, or is too small for an entry.
+ */
+static uint64_t skip_gap(const State *state, uint64_t pos)
+{
+    const StateHeader *header = state->header;
+    size_t offset = ring_offset(header, pos), rest = header->transcript_size - offset;
+
+    if (pos >= header->head)
+        return pos;
+    if (rest < sizeof(Entry) || ((const Entry *) (state->ring + offset))->size == 0)
+        return pos + rest;
+    return pos;
+}
+
+const Entry *transcript_read(const Transcript *transcript, uint64_t *pos)
+{
+    const State *state = transcript->state;
+    uint64_t at = skip_gap(state, *pos);
+    const Entry *entry;
+
+    if (at >= state->header->head)
+        return NULL;
+    entry = (const Entry *) (state->ring + ring_offset(state->header, at));
+    assert(entry->pos == at);
+    *pos = at;
+    return entry;
+}
+
+const Entry *transcript_at(const Transcript *transcript, uint64_t pos)
+{
+    const StateHeader *header = transcript->state->header;
+
+    if (pos < header->tail || pos >= header->head)
+        return NULL;
+    return transcript_read(transcript, &pos);
+}
+
+/* Gives up the oldest entries until all below `end` can be written. */
+static void transcript_make_room(Transcript *transcript, uint64_t end)
+{
+    StateHeader *header = transcript->state->header;
+    uint64_t tail = header->tail;
+
+    if (end - tail <= header->transcript_size)
+        return;
+    /* A little more than is needed, so that those who lag are not looked through at each line. */
+    end = MIN(end + header->transcript_size / 64, header->head + header->transcript_size);
+    while (tail < header->head && end - tail > header->transcript_size) {
+        const Entry *entry = transcript_read(transcript, &tail);
+
+        if (entry == NULL)
+            tail = header->head;
+        else
+            tail += entry->size;
+    }
+    if (transcript->reclaim != NULL)
+        transcript->reclaim(transcript->userdata, tail);
+    header->tail = tail;
+}
+
+uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
+{
+    State *state = transcript->state;
+    StateHeader *header = state->header;
+    size_t size = sizeof(Entry) + draft->nick_n + draft->room_name_n + draft->text_n;
+    uint64_t pos;
+    Entry *entry;
+    char *data;
+
+    assert(draft->nick_n <= UINT8_MAX && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
+    size += -size % 8;
+    assert(size <= header->transcript_size / 8);
+    pos = ring_place(header, header->head, size);
+    transcript_make_room(transcript, pos + size);
+    if (pos != header->head && pos - header->head >= sizeof(Entry))
+        ((Entry *) (state->ring + ring_offset(header, header->head)))->size = 0;
+
+    entry = (Entry *) (state->ring + ring_offset(header, pos));
+    *entry = (Entry){
+        .pos = pos,
+        .prev = draft->prev,
+        .wall = draft->wall,
+        .from = draft->from,
+        .to = draft->to,
+        .from_hash = draft->from_hash,
+        .size = (uint32_t) size,
+        .room = draft->room,
+        .text_n = (uint16_t) draft->text_n,
+        .kind = (uint8_t) draft->kind,
+        .nick_n = (uint8_t) draft->nick_n,
+        .room_n = (uint8_t) draft->room_name_n,
+    };
+    data = entry->data;
+    if (draft->nick_n > 0)
+        data = mempcpy(data, draft->nick, draft->nick_n);
+    if (draft->room_name_n > 0)
+        data = mempcpy(data, draft->room_name, draft->room_name_n);
+    if (draft->text_n > 0)
+        memcpy(data, draft->text, draft->text_n);
+    header->head = pos + size;
+    return pos;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * The transcript: everything that is to be heard, in order, in one ring.
+ *
+ * A position counts bytes since the beginning of time, so a later entry has a larger position and no
+ * position means two entries. An entry at position p lies at p modulo the ring's size, in one piece. What is
+ * between tail and head can be read; appending moves the tail past what is about to be overwritten.
+ * What was said in a room is linked backwards, so that its history is found without looking at the rest.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct State State;
+
+typedef enum EntryKind {
+    ENTRY_SAID = 1,
+    ENTRY_ACTION,
+    ENTRY_PRIVATE,
+    ENTRY_JOINED,
+    ENTRY_LEFT,
+    ENTRY_RENAMED, /* text: the new nick */
+    ENTRY_TOPIC,   /* text: the topic, or empty */
+    ENTRY_SUMMARY, /* text: who came and went */
+    ENTRY_REPLY,   /* text: the server's lines to one session, joined with \n */
+    ENTRY_ERROR,   /* text: one line */
+    ENTRY_RAW,     /* text: bytes that are sent as they are */
+    ENTRY_REPLAY,  /* text: a TranscriptSpan; what was said in it is read next */
+} EntryKind;
+
+typedef struct TranscriptSpan {
+    uint64_t first, last;
+} TranscriptSpan;
+
+typedef struct Entry {
+    uint64_t pos;
+    uint64_t prev; /* position of what was said in the room before this; 0: nothing */
+    uint64_t wall; /* usec since the epoch */
+    uint64_t from; /* a session's serial; 0: the server */
+    uint64_t to;   /* a session's serial; 0: everybody in the room */
+    uint64_t from_hash; /* of the folded nick */
+    uint32_t size; /* of the entry, a multiple of 8 */
+    uint32_t room; /* SLOT_NONE: in none */
+    uint16_t text_n;
+    uint8_t kind;
+    uint8_t nick_n;
+    uint8_t room_n;
+    char data[]; /* nick, name of the room, text; no NULs */
+} Entry;
+
+static inline const char *entry_nick(const Entry *entry)
+{
+    return entry->data;
+}
+
+static inline const char *entry_room(const Entry *entry)
+{
+    return entry->data + entry->nick_n;
+}
+
+static inline const char *entry_text(const Entry *entry)
+{
+    return entry->data + entry->nick_n + entry->room_n;
+}
+
+/* What a person said: this is a room's history. */
+static inline int entry_is_speech(const Entry *entry)
+{
+    return entry->kind == ENTRY_SAID || entry->kind == ENTRY_ACTION;
+}
+
+/* How many lines a reader sees of it. */
+unsigned entry_n_lines(const Entry *entry);
+
+/* What is to be appended; the strings are copied. */
+typedef struct EntryDraft {
+    EntryKind kind;
+    uint32_t room;
+    uint64_t from, to, from_hash, prev, wall;
+    const char *nick, *room_name, *text;
+    size_t nick_n, room_name_n, text_n;
+} EntryDraft;
+
+/* Called before what lies below `tail` is overwritten. */
+typedef void (*TranscriptReclaim)(void *userdata, uint64_t tail);
+
+typedef struct Transcript {
+    State *state; /* borrowed */
+    TranscriptReclaim reclaim;
+    void *userdata;
+} Transcript;
+
+void transcript_init(Transcript *transcript, State *state, TranscriptReclaim reclaim, void *userdata);
+/* Returns the position of the new entry. An entry is at most an eighth of the smallest ring. */
+uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft);
+/*
+ * The first entry at *pos or later, *pos set to its position; NULL when there is none before the head. *pos must be the position
+ * of an entry, of what followed one, or the tail or head. The entry stays valid until the next append.
+ */
+const Entry *transcript_read(const Transcript *transcript, uint64_t *pos);
+/* The entry at `pos`, or NULL if it was overwritten or `pos` is 0. For positions taken from entries and records. */
+const Entry *transcript_at(const Transcript *transcript, uint64_t pos);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * A connection: a socket and the session it belongs to.
+ *
+ * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines is
+ * consumed afterwards. So a client that sends half a line, or more than it may, costs no memory here, and is
+ * held back by its own socket buffer. That needs edge-triggered epoll(7): bytes that wait are no event, new ones are.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Server Server;
+
+enum {
+    CONNECTION_READABLE = 1 << 0,  /* there may be something to read */
+    CONNECTION_HANGUP = 1 << 1,    /* nothing more will arrive than what has */
+    CONNECTION_URGENT = 1 << 2,    /* there is an urgent mark in what waits */
+    CONNECTION_BLOCKED = 1 << 3,   /* its socket buffer is full */
+    CONNECTION_READY = 1 << 4,     /* on the list server->ready */
+    CONNECTION_THROTTLED = 1 << 5, /* on server->throttled */
+    CONNECTION_BEHIND = 1 << 6,    /* on server->behind */
+    CONNECTION_UNSURE = 1 << 7,    /* on server->unsure */
+    CONNECTION_DEAD = 1 << 8,      /* on server->dead */
+    CONNECTION_TCP = 1 << 9,
+    CONNECTION_BROKEN = 1 << 10, /* it was reset: half a line is no line */
+};
+
+typedef struct Connection {
+    int fd; /* owned; -1: this place is free */
+    uint16_t flags;
+    uint64_t throttled_until; /* usec, monotonic */
+    uint64_t progress;        /* usec, monotonic: when something was sent to it last, or it ended its side */
+} Connection;
+
+/* A new connection for an open session. `fd` is consumed. */
+void connection_open(Server *server, uint32_t session, int fd, bool is_tcp);
+/* At the end of a turn: closes the session and the socket. */
+void connection_close(Server *server, uint32_t session);
+/* What epoll_wait(2) says of it. */
+void connection_handle(Server *server, uint32_t session, uint32_t events);
+/* Executes lines, a turn's worth at most. 0, or a negative errno that is fatal for the service. */
+int connection_read(Server *server, uint32_t session);
+/* Sends what the session has not read, a turn's worth at most. */
+void connection_flush(Server *server, uint32_t session);
+/* Sends bytes rendered for several. False: not all of them went; it must be told by connection_held_back(). */
+bool connection_send(Server *server, uint32_t session, const char *bytes, size_t n, size_t *ret_sent);
+/* Only `sent` bytes of what the session reads next could be sent. */
+void connection_held_back(Server *server, uint32_t session, size_t sent);
+/* It is over; the session is closed at the end of the turn. */
+void connection_drop(Server *server, uint32_t session);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * The sockets this process was started with: from systemd (sd_listen_fds(3)), or from a classic inetd in wait mode, which
+ * gives its listening socket as descriptor 0.
+ */
+
+#include <stdbool.h>
+
+#include "base/log.h"
+
+enum { INHERIT_MAX = 64 }; /* listening sockets; more are logged and closed */
+
+typedef struct Inherited {
+    int fds[INHERIT_MAX]; /* listening; owned; CLOEXEC and NONBLOCK */
+    unsigned n;
+    bool from_inetd;
+} Inherited;
+
+enum {
+    INHERIT_NOTHING = 1, /* no socket at all */
+    INHERIT_CONNECTED,   /* a connected socket: Accept=yes, or inetd nowait */
+    INHERIT_UNKNOWN,     /* only sockets whose names mean nothing; they are closed */
+};
+
+/* Whether descriptor 0 is a socket, and so descriptors 0 to 2 are no place for messages. */
+bool inherit_is_inetd(void);
+int inherit_sockets(const Log *log, Inherited *ret_inherited);
+void inherit_done(Inherited *inherited);

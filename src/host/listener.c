@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/peer.h"
+#include "chat/session.h"
+#include "host/server.h"
+
+/* How long a listener pauses when nothing that this process does gives a descriptor back. */
+#define PAUSE_USEC (200 * USEC_PER_MSEC)
+
+/* A limit that has not been hit for so long is worth a line in the log again. */
+#define QUIET_USEC (60 * USEC_PER_SEC)
+
+static void set_option(int fd, int level, int option, int value)
+{
+    /* Where the socket is no TCP socket, or the kernel does not know the option, it goes without. */
+    (void) setsockopt(fd, level, option, &value, sizeof value);
+}
+
+void listener_init(Listener *listener, int fd)
+{
+    *listener = (Listener){.fd = fd};
+    /*
+     * Accepted sockets inherit these. The unit sets them too, but a socket from elsewhere must serve as well:
+     * a silent peer is found dead within two minutes, lines are not held back, and urgent data stays in its place (tcp(7)).
+     */
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+void listener_done(Listener *listener)
+{
+    listener->fd = fd_close(listener->fd);
+}
+
+static void peer_from_address(Peer *peer, int fd, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *) address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) address;
+    struct ucred credentials = {.uid = (uid_t) -1};
+    socklen_t n = sizeof credentials;
+
+    *peer = (Peer){0};
+    if (address->ss_family == AF_INET) {
+        peer->address[10] = peer->address[11] = 0xff;
+        memcpy(peer->address + 12, &v4->sin_addr, 4);
+        peer->port = ntohs(v4->sin_port);
+    } else if (address->ss_family == AF_INET6) {
+        memcpy(peer->address, &v6->sin6_addr, 16);
+        peer->port = ntohs(v6->sin6_port);
+    } else {
+        (void) getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &n);
+        peer->is_local = true;
+        peer->uid = credentials.uid;
+    }
+}
+
+/* Says why and closes. What the client sent already is read first: closing with it unread would reset the connection under our answer. */
+static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
+{
+    const Config *config = &server->config;
+    bool is_address = why == SESSION_ADDRESS_FULL;
+    uint32_t n = is_address ? config->max_clients_per_address : chat_n_people(server->chat);
+    char text[160], from[PEER_TEXT_MAX];
+    int length;
+
+    if (is_address)
+        length = snprintf(text, sizeof text,
+                          "!! Too many connections from your address (%u). Close one and try again.\n", n);
+    else
+        length = snprintf(text, sizeof text, "!! The server is full (%u people). Try again later.\n", n);
+    (void) send(fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void) shutdown(fd, SHUT_WR);
+    while (recv(fd, server->read, sizeof server->read, MSG_DONTWAIT) > 0)
+        ;
+    (void) fd_close(fd);
+
+    if (server->chat->now >= server->refusal_quiet_until) {
+        peer_format(peer, from);
+        log_event(server->log,
+                  (LogEvent){.priority = LOG_WARNING,
+                             .id = LOG_ID_LIMIT_REACHED,
+                             .peer = from,
+                             .limit = is_address ? "MaxClientsPerAddress" : "MaxClients"},
+                  "Refused %s: %s=%u is reached. Not told again until it has been quiet for a minute.", from,
+                  is_address ? "MaxClientsPerAddress" : "MaxClients", n);
+    }
+    server->refusal_quiet_until = server->chat->now + QUIET_USEC;
+}
+
+static int listener_admit(Server *server, int fd, const struct sockaddr_storage *address)
+{
+    uint32_t session;
+    Peer peer;
+    int r;
+
+    peer_from_address(&peer, fd, address);
+    r = session_open(server->chat, &peer, &session);
+    if (r < 0) {
+        (void) fd_close(fd);
+        return error_trace(r);
+    }
+    if (r > 0)
+        listener_refuse(server, fd, &peer, r);
+    else
+        connection_open(server, session, fd, !peer.is_local);
+    return 0;
+}
+
+static void listener_pause(Server *server, Listener *listener)
+{
+    if (!server->is_pause_logged)
+        log_event(server->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_LISTENER_PAUSED},
+                  "Can not accept for now (%s). Whoever wants to come waits; nobody is lost.", strerror(errno));
+    server->is_pause_logged = true;
+    listener->paused_until = server->chat->now + PAUSE_USEC;
+}
+
+int listener_accept(Server *server, Listener *listener)
+{
+    for (unsigned i = 0; i < TURN_ACCEPTS; i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t n = sizeof address;
+        int fd, r;
+
+        fd = accept4(listener->fd, (struct sockaddr *) &address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno_is_exhausted(errno)) {
+                listener_pause(server, listener);
+                return 0;
+            }
+            if (errno == EAGAIN)
+                break;
+            if (errno_is_accept_again(errno))
+                continue;
+            return error_origin(-errno);
+        }
+        r = listener_admit(server, fd, &address);
+        if (r < 0)
+            return error_trace(r);
+    }
+    if (server->is_pause_logged)
+        log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_LISTENER_RESUMED}, "Accepting again.");
+    server->is_pause_logged = false;
+    return 0;
+}
+
+bool listener_is_open(const Server *server, Listener *listener)
+{
+    if (listener->paused_until <= server->chat->now)
+        listener->paused_until = 0;
+    return listener->paused_until == 0;
+}

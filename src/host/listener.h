@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * A listening socket. It belongs to whoever started the service, so it is never shut down or unlinked. While there
+ * are no descriptors it pauses: who wants to come waits in the backlog.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Server Server;
+
+typedef struct Listener {
+    int fd;                /* owned */
+    uint64_t paused_until; /* usec, monotonic; 0: it accepts */
+} Listener;
+
+/* `fd` is consumed. */
+void listener_init(Listener *listener, int fd);
+void listener_done(Listener *listener);
+/* Accepts who waits, a turn's worth at most. 0, or a negative errno. */
+int listener_accept(Server *server, Listener *listener);
+/* Whether it accepts; a pause that is over ends. */
+bool listener_is_open(const Server *server, Listener *listener);

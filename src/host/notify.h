@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* What the service manager is told: sd_notify(3). Without one (no $NOTIFY_SOCKET) nothing is sent. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct Notify {
+    bool is_enabled;
+    uint64_t watchdog_usec; /* half of what the manager allows; 0: no watchdog */
+    uint64_t next_watchdog; /* usec, monotonic */
+    uint64_t status_after;  /* usec, monotonic: the status may be sent from then on */
+    uint32_t n_people, n_rooms; /* as told last */
+} Notify;
+
+void notify_init(Notify *notify, uint64_t now);
+void notify_ready(Notify *notify, uint64_t now, uint32_t n_people, uint32_t n_rooms);
+void notify_reloading(const Notify *notify, uint64_t now);
+void notify_stopping(const Notify *notify);
+/* Sends what is due. Returns when something will be due next (usec, monotonic; UINT64_MAX: nothing). */
+uint64_t notify_tick(Notify *notify, uint64_t now, uint32_t n_people, uint32_t n_rooms);

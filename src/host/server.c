@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <assert.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "front/plain.h"
+#include "host/liveness.h"
+#include "host/reload.h"
+#include "host/server.h"
+
+enum {
+    EVENTS_PER_WAIT = 512,
+    SPARE_DESCRIPTORS = 64, /* for everything that is no client */
+    POLL_SIGNALS = 0,
+    POLL_CLIENTS = 1,
+    POLL_LISTENERS = 2,
+};
+
+/* MaxClients=, or what the limit of open files leaves. */
+static uint32_t count_clients(const Config *config)
+{
+    struct rlimit limit;
+
+    if (config->max_clients != 0)
+        return config->max_clients;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX)
+        return 1 << 20;
+    return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (uint32_t) limit.rlim_cur - SPARE_DESCRIPTORS : SPARE_DESCRIPTORS;
+}
+
+static int server_allocate(Server *server, uint32_t max_clients)
+{
+    SessionList *lists[] = {&server->ready, &server->throttled, &server->behind, &server->unsure, &server->dead};
+
+    server->connections = calloc(max_clients, sizeof *server->connections);
+    if (server->connections == NULL)
+        return error_origin(-ENOMEM);
+    for (size_t i = 0; i < N_ELEMENTS(lists); i++) {
+        lists[i]->items = calloc(max_clients, sizeof *lists[i]->items);
+        if (lists[i]->items == NULL)
+            return error_origin(-ENOMEM);
+    }
+    return 0;
+}
+
+static int server_open_signals(Server *server)
+{
+    sigset_t signals;
+
+    (void) sigemptyset(&signals);
+    (void) sigaddset(&signals, SIGTERM);
+    (void) sigaddset(&signals, SIGINT);
+    (void) sigaddset(&signals, SIGHUP);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+        return error_origin(-errno);
+    server->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+    return server->signal_fd < 0 ? error_origin(-errno) : 0;
+}
+
+static int server_setup(Server *server, Inherited *inherited)
+{
+    uint32_t max_clients = count_clients(&server->config);
+    int r;
+
+    r = server_open_signals(server);
+    if (r < 0)
+        return error_trace(r);
+    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (server->epoll_fd < 0)
+        return error_origin(-errno);
+    r = server_allocate(server, max_clients);
+    if (r < 0)
+        return error_trace(r);
+    server->chat = malloc(sizeof *server->chat);
+    if (server->chat == NULL)
+        return error_origin(-ENOMEM);
+    r = chat_init(server->chat, &server->config, server->log, max_clients);
+    if (r < 0) {
+        free(TAKE_PTR(server->chat));
+        return error_trace(r);
+    }
+    while (inherited->n > 0)
+        listener_init(&server->listeners[server->n_listeners++], inherited->fds[--inherited->n]);
+    server->started = server->idle_since = server->chat->now;
+    notify_init(&server->notify, server->started);
+    server->is_started_on_demand = inherited->from_inetd || server->notify.is_enabled;
+    return 0;
+}
+
+int server_new(Config *config, const char *config_path, const Log *log, Inherited *inherited, Server **ret_server)
+{
+    Server *server = calloc(1, sizeof *server);
+    int r;
+
+    if (server == NULL) {
+        config_done(config);
+        inherit_done(inherited);
+        return error_origin(-ENOMEM);
+    }
+    server->config = *config;
+    server->config_path = config_path;
+    server->log = log;
+    server->front = &front_plain;
+    server->epoll_fd = server->signal_fd = -1;
+    server->next_throttled = server->next_liveness = UINT64_MAX;
+    r = server_setup(server, inherited);
+    if (r < 0) {
+        inherit_done(inherited);
+        (void) server_free(server);
+        return error_trace(r);
+    }
+    *ret_server = server;
+    return 0;
+}
+
+Server *server_free(Server *server)
+{
+    if (server == NULL)
+        return NULL;
+    while (server->n_listeners > 0)
+        listener_done(&server->listeners[--server->n_listeners]);
+    if (server->chat != NULL) {
+        chat_done(server->chat);
+        free(server->chat);
+    }
+    free(server->dead.items);
+    free(server->unsure.items);
+    free(server->behind.items);
+    free(server->throttled.items);
+    free(server->ready.items);
+    free(server->connections);
+    (void) fd_close(server->epoll_fd);
+    (void) fd_close(server->signal_fd);
+    config_done(&server->config);
+    free(server);
+    return NULL;
+}
+
+static int server_take_signals(Server *server)
+{
+    struct signalfd_siginfo info;
+    int r = 0;
+
+    while (r == 0 && read(server->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            r = reload_run(server);
+        else
+            server->is_stopping = true;
+    }
+    return error_trace(r);
+}
+
+static void server_take_events(Server *server)
+{
+    struct epoll_event events[EVENTS_PER_WAIT];
+    int n = epoll_wait(server->epoll_fd, events, EVENTS_PER_WAIT, 0);
+
+    /* Connections are closed at the end of a turn only, so whom an event is for is still there. */
+    for (int i = 0; i < n; i++)
+        connection_handle(server, events[i].data.u32, events[i].events);
+}
+
+static void server_release_throttled(Server *server)
+{
+    SessionList *throttled = &server->throttled;
+    uint64_t now = server->chat->now;
+    uint32_t n = 0;
+
+    if (now < server->next_throttled)
+        return;
+    server->next_throttled = UINT64_MAX;
+    for (uint32_t i = 0; i < throttled->n; i++) {
+        uint32_t session = throttled->items[i];
+        Connection *connection = &server->connections[session];
+
+        if (connection->throttled_until > now) {
+            server->next_throttled = MIN(server->next_throttled, connection->throttled_until);
+            throttled->items[n++] = session;
+            continue;
+        }
+        connection->flags &= (uint16_t) ~CONNECTION_THROTTLED;
+        if (!(connection->flags & CONNECTION_READY)) {
+            connection->flags |= CONNECTION_READY;
+            session_list_add(&server->ready, session);
+        }
+    }
+    throttled->n = n;
+}
+
+/* Everyone who was ready when the turn began has a go; who has more to say, or arrives meanwhile, has one in the next. */
+static int server_read(Server *server)
+{
+    SessionList *ready = &server->ready;
+    uint32_t n = ready->n, i;
+    int r = 0;
+
+    server->turn_lines = 0;
+    for (i = 0; i < n && r == 0 && server->turn_lines < TURN_LINES; i++) {
+        server->connections[ready->items[i]].flags &= (uint16_t) ~CONNECTION_READY;
+        r = connection_read(server, ready->items[i]);
+    }
+    /* Who was not reached stays in front. */
+    ready->n -= i;
+    __builtin_memmove(ready->items, ready->items + i, ready->n * sizeof *ready->items);
+    return error_trace(r);
+}
+
+static void session_list_forget_closed(const Server *server, SessionList *list)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < list->n; i++)
+        if (server->connections[list->items[i]].fd >= 0)
+            list->items[n++] = list->items[i];
+    list->n = n;
+}
+
+/* Closes what has ended. Their places are free from then on, so no list may still have them. */
+static void server_reap(Server *server)
+{
+    const struct {
+        uint16_t flag;
+        SessionList *list;
+    } lists[] = {
+        {CONNECTION_READY, &server->ready},
+        {CONNECTION_THROTTLED, &server->throttled},
+        {CONNECTION_BEHIND, &server->behind},
+        {CONNECTION_UNSURE, &server->unsure},
+    };
+    uint16_t flags = 0;
+
+    if (server->dead.n == 0)
+        return;
+    for (uint32_t i = 0; i < server->dead.n; i++) {
+        flags |= server->connections[server->dead.items[i]].flags;
+        connection_close(server, server->dead.items[i]);
+    }
+    server->dead.n = 0;
+    for (size_t i = 0; i < N_ELEMENTS(lists); i++)
+        if (flags & lists[i].flag)
+            session_list_forget_closed(server, lists[i].list);
+    for (unsigned i = 0; i < server->n_listeners; i++)
+        server->listeners[i].paused_until = 0;
+    if (chat_n_people(server->chat) == 0)
+        server->idle_since = server->chat->now;
+}
+
+/* When the service ends for want of people (usec, monotonic); UINT64_MAX: not. */
+static uint64_t server_idle_exit(const Server *server)
+{
+    const Config *config = &server->config;
+
+    if (config->idle_exit_usec == 0 || chat_n_people(server->chat) > 0 ||
+        (config->idle_exit_is_default && !server->is_started_on_demand))
+        return UINT64_MAX;
+    return MAX(server->idle_since + config->idle_exit_usec, server->started + IDLE_EXIT_MIN_USEC);
+}
+
+/* Milliseconds until the next thing that time alone brings; -1: never. */
+static int server_timeout(Server *server)
+{
+    const Chat *chat = server->chat;
+    uint64_t now = chat->now, next;
+
+    next = notify_tick(&server->notify, now, chat_n_people(chat), chat_n_rooms(chat));
+    if (server->ready.n > 0 || server->behind.n > 0 || chat->turn.n_sessions > 0 || chat->turn.n_rooms > 0)
+        return 0;
+    next = MIN(next, server->next_throttled);
+    next = MIN(next, server->next_liveness);
+    next = MIN(next, chat->next_summary);
+    next = MIN(next, server_idle_exit(server));
+    for (unsigned i = 0; i < server->n_listeners; i++)
+        if (server->listeners[i].paused_until > 0)
+            next = MIN(next, server->listeners[i].paused_until);
+    if (next == UINT64_MAX)
+        return -1;
+    if (next <= now)
+        return 0;
+    return (int) MIN((next - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC, (uint64_t) INT32_MAX);
+}
+
+/* Waits for something to do, and says who may be accepted. 0, or a negative errno. */
+static int server_wait(Server *server, struct pollfd *polls)
+{
+    unsigned n = POLL_LISTENERS;
+
+    polls[POLL_SIGNALS] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
+    polls[POLL_CLIENTS] = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
+    for (unsigned i = 0; i < server->n_listeners; i++) {
+        bool is_open = listener_is_open(server, &server->listeners[i]);
+
+        polls[n++] = (struct pollfd){.fd = is_open ? server->listeners[i].fd : -1, .events = POLLIN};
+    }
+    if (poll(polls, n, server_timeout(server)) < 0) {
+        if (errno != EINTR)
+            return error_origin(-errno);
+        for (unsigned i = 0; i < n; i++)
+            polls[i].revents = 0;
+    }
+    chat_set_time(server->chat, clock_monotonic(), clock_wall());
+    return 0;
+}
+
+static int server_turn(Server *server)
+{
+    struct pollfd polls[POLL_LISTENERS + INHERIT_MAX];
+    int r;
+
+    r = server_wait(server, polls);
+    if (r < 0)
+        return error_trace(r);
+    if (polls[POLL_SIGNALS].revents != 0) {
+        r = server_take_signals(server);
+        if (r < 0)
+            return error_trace(r);
+    }
+    for (unsigned i = 0; i < server->n_listeners; i++) {
+        if (polls[POLL_LISTENERS + i].revents == 0)
+            continue;
+        r = listener_accept(server, &server->listeners[i]);
+        if (r < 0)
+            return error_trace(r);
+    }
+    if (polls[POLL_CLIENTS].revents != 0)
+        server_take_events(server);
+    server_release_throttled(server);
+    r = server_read(server);
+    if (r < 0)
+        return error_trace(r);
+    chat_tick(server->chat);
+    delivery_run(server);
+    liveness_tick(server);
+    server_reap(server);
+    return 0;
+}
+
+/* Everyone is told, as far as they read, and let go. */
+static void server_say_goodbye(Server *server)
+{
+    static const char WORDS[] = "-- The service is being stopped. Goodbye.\n";
+    Chat *chat = server->chat;
+    size_t sent;
+
+    delivery_run(server);
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
+        const SessionRecord *record = &chat->state.sessions[session];
+
+        if (record->serial == 0)
+            continue;
+        if (!(record->flags & SESSION_LAGGING))
+            (void) connection_send(server, session, WORDS, sizeof WORDS - 1, &sent);
+        connection_drop(server, session);
+    }
+    server_reap(server);
+}
+
+int server_run(Server *server)
+{
+    const Chat *chat = server->chat;
+    bool is_idle = false;
+    int r = 0;
+
+    log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STARTED}, "Serving on %u socket%s.",
+              server->n_listeners, server->n_listeners == 1 ? "" : "s");
+    notify_ready(&server->notify, chat->now, chat_n_people(chat), chat_n_rooms(chat));
+    while (r == 0 && !server->is_stopping && !is_idle) {
+        r = server_turn(server);
+        is_idle = server_idle_exit(server) <= chat->now;
+    }
+    notify_stopping(&server->notify);
+    if (r < 0)
+        return error_trace(r);
+    log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STOPPED},
+              is_idle ? "Ending: nobody has been here for a while. The next connection starts the service again."
+                      : "Ending: asked to.");
+    server_say_goodbye(server);
+    return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Options, assembly, run. */
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#include "config.h"
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "host/inherit.h"
+#include "host/journal.h"
+#include "host/reload.h"
+#include "host/server.h"
+
+typedef struct Options {
+    const char *config_path; /* NULL: the default */
+    bool check_config;
+    bool is_done; /* --help and --version have said all there is */
+} Options;
+
+static void help(void)
+{
+    printf("chatd [--config=FILE] [--check-config] [--help] [--version]\n"
+           "\n"
+           "A chat for everyone with nc. systemd starts it: systemctl start chat.socket\n"
+           "\n"
+           "  --config=FILE   read FILE instead of %s\n"
+           "  --check-config  check the configuration, print the settings in force, and exit\n"
+           "  --help          print this and exit\n"
+           "  --version       print the version and exit\n"
+           "\n"
+           "See chatd(8), chatd.conf(5) and chat-protocol(7).\n",
+           CHATD_CONFIG_FILE);
+}
+
+/* EX_OK, or EX_USAGE after saying why. */
+static int parse_argv(int argc, char *argv[], Options *ret_options)
+{
+    enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_HELP, OPTION_VERSION };
+    static const struct option LONG_OPTIONS[] = {
+        {"config", required_argument, NULL, OPTION_CONFIG},
+        {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {NULL, 0, NULL, 0},
+    };
+    Options options = {0};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) >= 0) {
+        switch (option) {
+        case OPTION_CONFIG:
+            options.config_path = optarg;
+            break;
+        case OPTION_CHECK_CONFIG:
+            options.check_config = true;
+            break;
+        case OPTION_HELP:
+            help();
+            options.is_done = true;
+            break;
+        case OPTION_VERSION:
+            printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+            options.is_done = true;
+            break;
+        default:
+            fprintf(stderr, "Try 'chatd --help'.\n");
+            return EX_USAGE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "chatd: '%s' is not an option. Try 'chatd --help'.\n", argv[optind]);
+        return EX_USAGE;
+    }
+    *ret_options = options;
+    return EX_OK;
+}
+
+static void print_report(void *userdata, int level, const char *file, unsigned line, const char *message)
+{
+    const char *prefix = level <= LOG_ERR ? "" : "warning: ";
+
+    (void) userdata;
+    if (line > 0)
+        fprintf(stderr, "%s%s:%u: %s\n", prefix, file, line, message);
+    else
+        fprintf(stderr, "%s%s: %s\n", prefix, file, message);
+}
+
+static int check_config(const char *path)
+{
+    Config config;
+    int r = config_load(path, print_report, NULL, &config);
+
+    if (r < 0) {
+        fprintf(stderr, "chatd: can not read the configuration: %s\n", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    if (r > 0)
+        return EX_CONFIG;
+    r = config_print(&config, stdout);
+    config_done(&config);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* The soft limit of open files is low for programs that use select(2); this one does not. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* EX_OK, or another exit status after saying why on standard error or in the journal. */
+static int adopt_sockets(const Log *log, Inherited *ret_inherited)
+{
+    int r = inherit_sockets(log, ret_inherited);
+
+    switch (r) {
+    case 0:
+        return EX_OK;
+    case INHERIT_NOTHING:
+        fprintf(stderr, "chatd: there is no socket to serve; systemd hands it over: systemctl start chat.socket\n"
+                        "chatd: to try it without installing: systemd-socket-activate -l 7000 chatd\n");
+        return EXIT_FAILURE;
+    case INHERIT_CONNECTED:
+        log_event(log, (LogEvent){.priority = LOG_ERR},
+                  "This socket is a connection. One process serves everyone: set Accept=no in the socket unit, "
+                  "or \"wait\" in inetd.conf.");
+        return EX_CONFIG;
+    case INHERIT_UNKNOWN:
+        log_event(log, (LogEvent){.priority = LOG_ERR},
+                  "No listening socket is left. Set FileDescriptorName=plain in the socket unit.");
+        return EX_CONFIG;
+    default:
+        log_event(log, (LogEvent){.priority = LOG_ERR}, "Can not take over the sockets: %s", strerror(-r));
+        return EXIT_FAILURE;
+    }
+}
+
+static int serve(const Options *options, const Log *log)
+{
+    Inherited inherited;
+    Server *server = NULL;
+    Config config;
+    int r, status;
+
+    status = adopt_sockets(log, &inherited);
+    if (status != EX_OK)
+        return status;
+    r = reload_load(options->config_path, log, &config);
+    if (r != 0) {
+        inherit_done(&inherited);
+        if (r > 0)
+            return EX_CONFIG;
+    } else {
+        r = server_new(&config, options->config_path, log, &inherited, &server);
+    }
+    if (r == 0)
+        r = server_run(server);
+    (void) server_free(server);
+    if (r < 0)
+        log_event(log, (LogEvent){.priority = LOG_CRIT}, "Ending: %s", strerror(-r));
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+    Journal *journal = NULL;
+    Options options;
+    int r, status = parse_argv(argc, argv, &options);
+
+    if (status != EX_OK || options.is_done)
+        return status;
+    if (options.check_config)
+        return check_config(options.config_path);
+    (void) signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    r = journal_new(journal_pick_target(), &journal);
+    if (r < 0) {
+        fprintf(stderr, "chatd: can not start: %s\n", strerror(-r));
+        return EXIT_FAILURE;
+    }
+    status = serve(&options, journal_log(journal));
+    (void) journal_free(journal);
+    return status;
+}

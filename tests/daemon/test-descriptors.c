@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Out of descriptors: the listener pauses, whoever waits in the backlog is served later, those who are in notice nothing. */
+
+#include "lib/client.h"
+#include "lib/proc.h"
+
+enum {
+    N_FILES = 64,
+    N_PEOPLE = 120, /* more than there are descriptors */
+    N_SURE = 20,    /* so many fit, whatever the daemon needs for itself */
+};
+
+#define CROWD DAEMON_CONFIG "MaxClientsPerAddress=0\n"
+
+/* Whoever wants to be in connects; the first of them are greeted. */
+static void connect_all(Daemon *daemon, Client *people[N_PEOPLE])
+{
+    for (size_t i = 0; i < N_PEOPLE; i++)
+        people[i] = client_open(daemon, .listener = 0);
+    for (size_t i = 0; i < N_SURE; i++)
+        client_expect_greeting(people[i]);
+}
+
+START_TEST(nobody_is_lost)
+{
+    Daemon *daemon;
+    Client *alice, *bob, *people[N_PEOPLE];
+
+    if (daemon_is_wrapped())
+        return; /* valgrind needs descriptors of its own */
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES);
+    people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
+    connect_all(daemon, people);
+    /* Whoever is in can talk, and who is not yet in has not been turned away. */
+    for (int i = 0; i < 20; i++) {
+        client_say(alice, "round %d", i);
+        client_expect(bob, "[{time}] <alice> round %d", i);
+        ck_assert(client_is_silent(people[N_PEOPLE - 1]));
+    }
+    daemon_expect_log(daemon, "descriptors");
+    for (size_t i = 0; i < N_PEOPLE; i++) {
+        suite_note("person %zu", i);
+        if (i >= N_SURE)
+            client_expect_greeting(people[i]);
+        client_say(people[i], "I am number %zu", i);
+        client_expect(alice, "[{time}] <guest{n}> I am number %zu", i);
+        client_close(people[i]);
+    }
+    suite_note("%s", "");
+    client_expect_greeting(client_open(daemon, .listener = 0));
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* While it is paused it waits instead of trying again and again, and says so once. */
+START_TEST(a_paused_listener_does_not_spin)
+{
+    Daemon *daemon;
+    Client *alice, *people[N_PEOPLE];
+    uint64_t cpu;
+
+    if (daemon_is_wrapped())
+        return;
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES);
+    alice = client_connect_as(daemon, "alice");
+    connect_all(daemon, people);
+    client_sync(alice);
+    daemon_expect_log(daemon, "descriptors");
+    cpu = proc_cpu_usec(daemon->pid);
+    daemon_expect_running_for(daemon, 2);
+    ck_assert_uint_le(proc_cpu_usec(daemon->pid) - cpu, 200 * USEC_PER_MSEC);
+    ck_assert_uint_le(daemon_count_log(daemon, "descriptors"), 3);
+    ck_assert_uint_le(proc_n_fds(daemon->pid), N_FILES);
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* A reload needs a descriptor for the file: without one the old configuration stays, and nobody is harmed. */
+START_TEST(reload_without_descriptors)
+{
+    Daemon *daemon;
+    Client *alice, *bob, *people[N_PEOPLE];
+
+    if (daemon_is_wrapped())
+        return;
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES);
+    people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
+    connect_all(daemon, people);
+    client_sync(alice);
+    daemon_reload(daemon);
+    client_say(alice, "still here");
+    client_expect(bob, "[{time}] <alice> still here");
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* Two listeners: the second does not starve when the first is full of people. */
+START_TEST(both_listeners_recover)
+{
+    Daemon *daemon;
+    Client *alice, *people[N_PEOPLE], *late;
+
+    if (daemon_is_wrapped())
+        return;
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+    alice = client_connect_as(daemon, "alice");
+    connect_all(daemon, people);
+    late = client_open(daemon, .listener = 1);
+    for (size_t i = 0; i < N_PEOPLE; i++)
+        client_close(people[i]);
+    client_expect_greeting(late);
+    client_say(late, "here I am");
+    client_expect(alice, "[{time}] <guest{n}> here I am");
+    daemon_stop(daemon);
+}
+END_TEST
+
+SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {a_paused_listener_does_not_spin, 0}, {reload_without_descriptors, 0},
+           {both_listeners_recover, 0})

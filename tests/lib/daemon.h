@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * The daemon in the hands of a test that plays the service manager: it makes the sockets, hands them over with LISTEN_FDS=,
+ * reads what the daemon notifies, and keeps what it writes. A test reads like a list of events:
+ *
+ *   Daemon *daemon = daemon_start();
+ *   Client *alice = client_connect_as(daemon, "alice"), *bob = client_connect_as(daemon, "bob");
+ *   client_say(alice, "hello");
+ *   client_expect(bob, "[{time}] <alice> hello");
+ *   daemon_stop(daemon);
+ *
+ * All waiting goes through daemon_turn(), which reads stderr and the notifications meanwhile, so the daemon never
+ * waits for its test. Whatever is not as expected fails the test with what was seen.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/buffer.h"
+#include "lib/deadline.h"
+#include "lib/listener.h"
+#include "lib/notify.h"
+#include "lib/suite.h"
+
+typedef struct Client Client;
+
+enum {
+    DAEMON_LISTENERS_MAX = 8,
+    DAEMON_WORDS_MAX = 8,
+    EXIT_USAGE_ERROR = 64, /* EX_USAGE */
+    EXIT_CONFIG_ERROR = 78, /* EX_CONFIG */
+};
+
+/* All zero is the daemon of most tests: one TCP listener called "plain", no limits on how fast one may talk. */
+typedef struct DaemonOptions {
+    const char *config; /* the text of the configuration file; NULL: DAEMON_CONFIG */
+    ListenerOptions listeners[DAEMON_LISTENERS_MAX]; /* none: one LISTENER_TCP4 */
+    const char *args[DAEMON_WORDS_MAX]; /* after --config=FILE; NULL ends */
+    const char *env[DAEMON_WORDS_MAX]; /* NAME=VALUE; NULL ends */
+    size_t n_files; /* RLIMIT_NOFILE, hard and soft; 0: as the test has it */
+    uint64_t watchdog_usec; /* WATCHDOG_USEC=; 0: not set */
+    bool no_config_option; /* without --config=FILE */
+    bool no_listeners;
+    bool no_names; /* without LISTEN_FDNAMES=, as systemd-socket-activate does it */
+    bool no_notify; /* without NOTIFY_SOCKET= */
+    bool inetd; /* the listener is on descriptors 0, 1 and 2, and none of the variables is set */
+    bool may_end; /* do not wait for READY=1: this one ends by itself */
+} DaemonOptions;
+
+#define DAEMON_CONFIG "[Limits]\nLinesPerSecond=0\nBytesPerSecond=0\n"
+
+typedef struct Daemon {
+    DaemonOptions options;
+    char directory[128];
+    char config_path[160]; /* DIRECTORY/chatd.conf */
+    Listener listeners[DAEMON_LISTENERS_MAX];
+    size_t n_listeners;
+    pid_t pid; /* 0: not running */
+    int pid_fd;
+    int exit_status; /* of waitpid(2), once it has ended */
+    int out_fd, err_fd; /* -1 at their end */
+    Buffer out, err; /* stdout and stderr of this run */
+    size_t n_err_seen; /* bytes of `err` that an expectation has gone past */
+    Notify notify;
+    Client *clients; /* all that are open; daemon_stop() closes them */
+} Daemon;
+
+/* daemon_start(.config = "...", .n_files = 64): starts it and waits until it is ready. */
+#define daemon_start(...) daemon_start_with(&(DaemonOptions){__VA_ARGS__})
+Daemon *daemon_start_with(const DaemonOptions *options);
+
+/* Starts it again after it has ended, with the same sockets. */
+void daemon_start_again(Daemon *daemon);
+
+/* SIGTERM; it must end in time with exit code 0 and no complaint of a sanitizer. Closes the clients and frees all. */
+void daemon_stop(Daemon *daemon);
+
+/* The two halves of it: asking and waiting for the end; what is left of the daemon that has ended. */
+void daemon_ask_to_stop(Daemon *daemon);
+void daemon_expect_exit(Daemon *daemon, int code);
+void daemon_free(Daemon *daemon);
+
+/* It must still be there after that long by the clock, whatever else it does. */
+void daemon_expect_running_for(Daemon *daemon, double seconds);
+
+/* Writes a file below the daemon's directory ("chatd.conf", "chatd.conf.d/10-a.conf"), and its folder where needed. */
+void daemon_write_file(Daemon *daemon, const char *name, const char *text);
+
+/* SIGHUP, and waits for RELOADING=1 and the READY=1 that ends it, whether the new configuration was taken or not. */
+void daemon_reload(Daemon *daemon);
+void daemon_signal(Daemon *daemon, int signal);
+
+/* A notification with a line that matches. Those before it are passed over; it is the last one seen then. */
+NotifyMessage *daemon_expect_notify(Daemon *daemon, const char *pattern);
+
+/* A text in stderr after the last one that was expected, in upper or lower case. */
+void daemon_expect_log(Daemon *daemon, const char *text);
+size_t daemon_count_log(Daemon *daemon, const char *text);
+
+/* Waits until the daemon has that many descriptors open. */
+void daemon_expect_n_fds(Daemon *daemon, size_t n);
+
+/*
+ * One turn of waiting: until `fd` (-1: none) has one of `events`, or something else happened, or the deadline. False only at the
+ * deadline, so that callers look at their condition again after each turn.
+ */
+bool daemon_turn(Daemon *daemon, int fd, short events, uint64_t deadline);
+
+/* Fails the test, with the note of the suite and the end of the daemon's stderr. */
+void daemon_fail(Daemon *daemon, const char *format, ...) _printf_(2, 3) __attribute__((__noreturn__));

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include "config.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "lib/deadline.h"
+#include "lib/suite.h"
+
+enum {
+    EXIT_HARD_ERROR = 99, /* Automake's: not a failed test, the test could not be run */
+    SECONDS_PER_TEST = 60,
+    DIRECTORY_MAX = 60, /* a socket's path has 107 bytes */
+};
+
+/* One program, one suite: the only state that is not handed around. */
+static char directory[PATH_MAX];
+static char note[256];
+
+const char *suite_directory(void)
+{
+    return directory;
+}
+
+void suite_note(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(note, sizeof(note), format, args);
+    va_end(args);
+}
+
+const char *suite_get_note(void)
+{
+    return note;
+}
+
+void suite_skip(const char *reason)
+{
+    const char *no_skip = getenv("TEST_NO_SKIP");
+
+    ck_assert_msg(no_skip == NULL || *no_skip == '\0', "cannot run here, and must: %s", reason);
+    (void) fprintf(stderr, "skipped: %s\n", reason);
+}
+
+size_t suite_n_files(void)
+{
+    struct rlimit limit = {0};
+
+    (void) getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+static void raise_n_files(void)
+{
+    struct rlimit limit = {0};
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void) setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void) st;
+    (void) flag;
+    (void) ftw;
+    (void) remove(path);
+    return 0;
+}
+
+static bool make_directory(void)
+{
+    const char *parent = getenv("TMPDIR");
+
+    if (parent == NULL || *parent != '/' || strlen(parent) > DIRECTORY_MAX)
+        parent = "/tmp";
+    (void) snprintf(directory, sizeof(directory), "%s/chatd-test-XXXXXX", parent);
+    return mkdtemp(directory) != NULL;
+}
+
+static Suite *suite_of(const char *name, const SuiteTest *tests, size_t n_tests)
+{
+    Suite *suite = suite_create(name);
+
+    /* A case for each test, because the time limit belongs to the case. */
+    for (size_t i = 0; i < n_tests; i++) {
+        TCase *tcase = tcase_create(tests[i].test->name);
+        double seconds = tests[i].seconds != 0 ? tests[i].seconds : SECONDS_PER_TEST;
+
+        tcase_set_timeout(tcase, seconds * deadline_scale());
+        tcase_add_test(tcase, tests[i].test);
+        suite_add_tcase(suite, tcase);
+    }
+    return suite;
+}
+
+int suite_run(const char *name, const SuiteTest *tests, size_t n_tests)
+{
+    const char *chatd = getenv("CHATD");
+    SRunner *runner;
+    int n_failed;
+
+    if (chatd == NULL || access(chatd, X_OK) != 0) {
+        (void) fprintf(stderr, "%s: CHATD=%s is not a program that can be run. Use `make check`, or set CHATD to src/chatd.\n",
+                       name, chatd != NULL ? chatd : "");
+        return EXIT_HARD_ERROR;
+    }
+    if (!make_directory()) {
+        (void) fprintf(stderr, "%s: cannot make %s: %s\n", name, directory, strerror(errno));
+        return EXIT_HARD_ERROR;
+    }
+    (void) signal(SIGPIPE, SIG_IGN);
+    raise_n_files();
+    runner = srunner_create(suite_of(name, tests, n_tests));
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

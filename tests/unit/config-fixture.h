@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* A folder with a chatd.conf and up to three drop-in folders, for the tests of base/config. */
+
+#include <check.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/macro.h"
+
+/* Every test has a folder of its own, with chatd.conf and up to three drop-in folders in it. */
+static char folder[64];
+/* What was reported, one line each: "E chatd.conf:3 words" or "W ..." */
+static char reports[16384];
+
+_unused_ static void enter_folder(void)
+{
+    reports[0] = '\0';
+    (void) snprintf(folder, sizeof(folder), "/tmp/test-config.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    ck_assert_int_eq(chdir(folder), 0);
+}
+
+_unused_ static void empty_folder(const char *path)
+{
+    struct dirent *entry;
+    DIR *dir = opendir(path);
+
+    if (dir == NULL)
+        return;
+    while ((entry = readdir(dir)) != NULL) {
+        char inside[512];
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        (void) snprintf(inside, sizeof(inside), "%s/%s", path, entry->d_name);
+        if (entry->d_type == DT_DIR)
+            empty_folder(inside);
+        else
+            (void) unlink(inside);
+    }
+    (void) closedir(dir);
+    (void) rmdir(path);
+}
+
+_unused_ static void leave_folder(void)
+{
+    ck_assert_int_eq(chdir("/"), 0);
+    empty_folder(folder);
+}
+
+_unused_ static void put_bytes(const char *path, const char *bytes, size_t n)
+{
+    FILE *file = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+_unused_ static void put(const char *path, const char *text)
+{
+    put_bytes(path, text, strlen(text));
+}
+
+_unused_ static void put_folder(const char *path)
+{
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+_unused_ static void report(void *userdata, int level, const char *file, unsigned line, const char *message)
+{
+    size_t n = strlen(reports);
+
+    ck_assert_ptr_eq(userdata, reports);
+    ck_assert(level == LOG_ERR || level == LOG_WARNING);
+    (void) snprintf(reports + n, sizeof(reports) - n, "%c %s:%u %s\n", level == LOG_ERR ? 'E' : 'W', file,
+                    line, message);
+}
+
+_unused_ static int load(Config *ret_config)
+{
+    static const char *const folders[] = {"low.d", "middle.d", "high.d"};
+
+    reports[0] = '\0';
+    return config_load_from("chatd.conf", false, folders, N_ELEMENTS(folders), report, reports, ret_config);
+}
+
+_unused_ static int load_text(const char *text, Config *ret_config)
+{
+    put("chatd.conf", text);
+    return load(ret_config);
+}
+
+_unused_ static const ConfigItem *find_item(const char *key)
+{
+    const ConfigItem *item;
+
+    for (size_t i = 0; (item = config_item(i)) != NULL; i++)
+        if (strcmp(item->key, key) == 0)
+            return item;
+    ck_abort_msg("no key %s", key);
+    return NULL;
+}
+
+_unused_ static uint64_t fetch(const Config *config, const char *key)
+{
+    const ConfigItem *item = find_item(key);
+    const void *field = (const char *) config + item->offset;
+
+    if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
+        return *(const uint32_t *) field;
+    ck_assert(item->type != CONFIG_MOTD);
+    return *(const uint64_t *) field;
+}
+
+_unused_ static void check_defaults(const Config *config)
+{
+    ck_assert_uint_eq(config->max_clients, 10000);
+    ck_assert_uint_eq(config->max_clients_per_address, 256);
+    ck_assert_uint_eq(config->max_rooms, 1000);
+    ck_assert_uint_eq(config->max_rooms_per_client, 20);
+    ck_assert_uint_eq(config->max_ignores, 32);
+    ck_assert_uint_eq(config->lines_per_second, 10);
+    ck_assert_uint_eq(config->lines_burst, 40);
+    ck_assert_uint_eq(config->bytes_per_second, 8192);
+    ck_assert_uint_eq(config->bytes_burst, 32768);
+    ck_assert_uint_eq(config->max_line_length, 2000);
+    ck_assert_uint_eq(config->max_nick_length, 24);
+    ck_assert_uint_eq(config->max_topic_length, 300);
+    ck_assert_uint_eq(config->transcript_size, 1048576);
+    ck_assert_uint_eq(config->history, 20);
+    ck_assert_uint_eq(config->idle_exit_usec, 600000000);
+    ck_assert(config->idle_exit_is_default);
+    ck_assert_ptr_null(config->motd);
+}
+
+_unused_ static void check_same(const Config *a, const Config *b)
+{
+    const ConfigItem *item;
+
+    for (size_t i = 0; (item = config_item(i)) != NULL; i++)
+        if (item->type != CONFIG_MOTD)
+            ck_assert_msg(fetch(a, item->key) == fetch(b, item->key), "%s", item->key);
+    ck_assert_int_eq(a->idle_exit_is_default, b->idle_exit_is_default);
+    ck_assert_int_eq(a->motd == NULL, b->motd == NULL);
+    if (a->motd != NULL)
+        ck_assert_str_eq(a->motd, b->motd);
+}
+
+_unused_ static void print_and_back(const Config *config, Config *ret_config)
+{
+    FILE *file = fopen("chatd.conf", "w");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(config_print(config, file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_msg(load(ret_config) == 0, "%s", reports);
+    ck_assert_str_eq(reports, "");
+}

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "base/macro.h"
+#include "base/name.h"
+
+#define BYTES(literal) literal, STRLEN(literal)
+#define TWICE(literal) literal literal
+#define X6(literal) literal literal literal literal literal literal
+#define X24(literal) X6(literal) X6(literal) X6(literal) X6(literal)
+
+/* In loops of thousands: libcheck writes each assertion that holds to a pipe, which takes microseconds. */
+#define QUICK_ASSERT(condition, ...)                                                                         \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            ck_abort_msg("" __VA_ARGS__);                                                                    \
+    } while (0)
+
+typedef struct RejectCase {
+    int r;
+    const char *in;
+    size_t n;
+} RejectCase;
+
+START_TEST(test_parse_rejects)
+{
+    static const RejectCase cases[] = {
+        {NAME_EMPTY, BYTES("")},
+        /* Length: 25 characters of one to four bytes, then far too much */
+        {NAME_TOO_LONG, BYTES(X24("a") "a")},
+        {NAME_TOO_LONG, BYTES(X24("\u00e9") "a")},
+        {NAME_TOO_LONG, BYTES(X24("\u65e5") "\u65e5")},
+        {NAME_TOO_LONG, BYTES(X24("\U00010400") "\U00010400")},
+        {NAME_TOO_LONG, BYTES(X24("e\u0301") "e")},
+        {NAME_TOO_LONG, BYTES(X24("e\u0301") "\u0300")}, /* a 25th that does not compose */
+        {NAME_TOO_LONG, BYTES(X24("\u1100\u1161\u11a8") "a")},
+        {NAME_TOO_LONG, BYTES(TWICE(X24("\U0001d15e")) "a")},
+        {NAME_TOO_LONG, BYTES(TWICE(TWICE(X24("abcd"))) "a")},
+        {NAME_TOO_LONG, BYTES(TWICE(TWICE(X24("    "))) " ")},
+        /* The first character */
+        {NAME_FIRST_IS_DIGIT, BYTES("1")},
+        {NAME_FIRST_IS_DIGIT, BYTES("7of9")},
+        {NAME_FIRST_IS_DIGIT, BYTES("\u0663alice")}, /* Arabic */
+        {NAME_FIRST_IS_DIGIT, BYTES("\u096b")},      /* Devanagari */
+        {NAME_FIRST_IS_DIGIT, BYTES("\uff11")},      /* fullwidth */
+        {NAME_FIRST_IS_DIGIT, BYTES("\U0001d7d8")},  /* mathematical */
+        {NAME_FIRST_IS_DIGIT, BYTES("-")},
+        {NAME_FIRST_IS_DIGIT, BYTES("-alice")},
+        {NAME_FIRST_IS_DIGIT, BYTES("\u0301alice")},
+        {NAME_FIRST_IS_DIGIT, BYTES("\u0903")},
+        /* Characters that are none for names */
+        {NAME_BAD_CHARACTER, BYTES(" ")},
+        {NAME_BAD_CHARACTER, BYTES(" alice")},
+        {NAME_BAD_CHARACTER, BYTES("alice ")},
+        {NAME_BAD_CHARACTER, BYTES("a b")},
+        {NAME_BAD_CHARACTER, BYTES("#dev")},
+        {NAME_BAD_CHARACTER, BYTES("<alice>")},
+        {NAME_BAD_CHARACTER, BYTES("a:b")},
+        {NAME_BAD_CHARACTER, BYTES("a.b")},
+        {NAME_BAD_CHARACTER, BYTES("a\0b")},
+        {NAME_BAD_CHARACTER, BYTES("alice\0")},
+        {NAME_BAD_CHARACTER, BYTES("a\nb")},
+        {NAME_BAD_CHARACTER, BYTES("a\x1b[1m")},
+        {NAME_BAD_CHARACTER, BYTES("a\x7f")},
+        {NAME_BAD_CHARACTER, BYTES("a\u00a0b")},
+        {NAME_BAD_CHARACTER, BYTES("a\u3000b")},
+        {NAME_BAD_CHARACTER, BYTES("a\u2028b")},
+        {NAME_BAD_CHARACTER, BYTES("a\u2010b")}, /* hyphen */
+        {NAME_BAD_CHARACTER, BYTES("a\uff0db")}, /* fullwidth hyphen */
+        {NAME_BAD_CHARACTER, BYTES("a\uff3fb")}, /* fullwidth low line */
+        {NAME_BAD_CHARACTER, BYTES("a\u00b2")},  /* No */
+        {NAME_BAD_CHARACTER, BYTES("\u2167")},   /* Nl: Roman numeral eight */
+        {NAME_BAD_CHARACTER, BYTES("\u24b6")},   /* So: circled A */
+        {NAME_BAD_CHARACTER, BYTES("\U0001f600")},
+        {NAME_BAD_CHARACTER, BYTES("\ufffd")},
+        {NAME_BAD_CHARACTER, BYTES("a\ue000")},       /* private use */
+        {NAME_BAD_CHARACTER, BYTES("a\u0378")},       /* unassigned */
+        {NAME_BAD_CHARACTER, BYTES("a\xef\xbf\xbe")}, /* noncharacter */
+        /* Invisible ones, some of them letters and marks */
+        {NAME_BAD_CHARACTER, BYTES("al\u200bice")},
+        {NAME_BAD_CHARACTER, BYTES("al\u200dice")},
+        {NAME_BAD_CHARACTER, BYTES("\u202ealice")},
+        {NAME_BAD_CHARACTER, BYTES("al\u00adice")},
+        {NAME_BAD_CHARACTER, BYTES("alice\ufe0f")},
+        {NAME_BAD_CHARACTER, BYTES("al\u034fice")},
+        {NAME_BAD_CHARACTER, BYTES("\u115f")},
+        {NAME_BAD_CHARACTER, BYTES("alice\u1160")},
+        {NAME_BAD_CHARACTER, BYTES("\u3164")},
+        {NAME_BAD_CHARACTER, BYTES("alice\uffa0")},
+        {NAME_BAD_CHARACTER, BYTES("alice\U000e0061")},
+        /* Marks: after a letter, at most two, none that encloses */
+        {NAME_BAD_CHARACTER, BYTES("x\u0301\u0302\u0303")},
+        {NAME_BAD_CHARACTER, BYTES("e\u0301\u0302\u0303\u0304")},
+        {NAME_BAD_CHARACTER, BYTES("a1\u0301")},
+        {NAME_BAD_CHARACTER, BYTES("_\u0301")},
+        {NAME_BAD_CHARACTER, BYTES("a-\u0301")},
+        {NAME_BAD_CHARACTER, BYTES("a\u20dd")},
+        /* Letters that fold to text with a space */
+        {NAME_BAD_CHARACTER, BYTES("\ufdfa")},
+        {NAME_BAD_CHARACTER, BYTES("a\u037a")},
+        {NAME_BAD_CHARACTER, BYTES("\ufe70")},
+        /* Not UTF-8 */
+        {NAME_BAD_CHARACTER, BYTES("\x80")},
+        {NAME_BAD_CHARACTER, BYTES("alice\xff")},
+        {NAME_BAD_CHARACTER, BYTES("alic\xc3")},
+        {NAME_BAD_CHARACTER, BYTES("al\xe6\x97")},
+        {NAME_BAD_CHARACTER, BYTES("\xc1\xa1lice")}, /* overlong a */
+        {NAME_BAD_CHARACTER, BYTES("\xed\xa0\x80")},
+        {NAME_BAD_CHARACTER, BYTES("\xf4\x90\x80\x80")},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Name name = {.n = 42};
+        int r = name_parse(cases[i].in, cases[i].n, NAME_MAX_CHARS, &name);
+
+        ck_assert_msg(r == cases[i].r, "row %zu: got %d instead of %d", i, r, cases[i].r);
+        ck_assert_uint_eq(name.n, 42);
+    }
+}
+END_TEST
+
+typedef struct ParseCase {
+    const char *in;
+    size_t n;
+    const char *out;
+} ParseCase;
+
+START_TEST(test_parse_accepts)
+{
+    static const ParseCase cases[] = {
+        {BYTES("a"), "a"},
+        {BYTES("Alice"), "Alice"},
+        {BYTES("_"), "_"},
+        {BYTES("__alice-7_"), "__alice-7_"},
+        {BYTES("a-"), "a-"},
+        {BYTES("a1234567890"), "a1234567890"},
+        {BYTES("\u00c5ngstr\u00f6m"), "\u00c5ngstr\u00f6m"},
+        {BYTES("\u212bngstro\u0308m"), "\u00c5ngstr\u00f6m"}, /* ANGSTROM SIGN is a letter of another name */
+        {BYTES("e\u0301"), "\u00e9"},
+        {BYTES("x\u0301\u0302"), "x\u0301\u0302"},
+        {BYTES("e\u0301\u0302\u0303"), "\u00e9\u0302\u0303"}, /* one of three composes */
+        {BYTES("a\u0302\u0301"), "\u1ea5"},                   /* and here two of two */
+        {BYTES("q\u0307\u0323"), "q\u0323\u0307"},            /* canonical order */
+        {BYTES("s\u0307\u0323"), "\u1e69"},                   /* composes across a mark */
+        {BYTES("\u0958"), "\u0915\u093c"},                    /* excluded from composition: longer in NFC */
+        {BYTES("\u1100\u1161\u11a8"), "\uac01"},
+        {BYTES("\uac00\u11a8"), "\uac01"},
+        {BYTES("\ud55c\uae00"), "\ud55c\uae00"},
+        {BYTES("\u0915\u094d\u0937\u093f"), "\u0915\u094d\u0937\u093f"},
+        {BYTES("\u0e17\u0e35\u0e48"), "\u0e17\u0e35\u0e48"},
+        {BYTES("\u0645\u062d\u0645\u062f\u0663"), "\u0645\u062d\u0645\u062f\u0663"},
+        {BYTES("\u0905\u096b"), "\u0905\u096b"},
+        {BYTES("\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"), "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2"},
+        {BYTES("\uff21\uff4c\uff49\uff43\uff45\uff11"), "\uff21\uff4c\uff49\uff43\uff45\uff11"},
+        {BYTES("\u82b1\u5b50"), "\u82b1\u5b50"},
+        {BYTES("\U0001d400"), "\U0001d400"},
+        {BYTES("\u0131\u0130"), "\u0131\u0130"},
+        {BYTES("\u013f"), "\u013f"},             /* folds to l and a middle dot */
+        {BYTES("\u0e17\u0e33"), "\u0e17\u0e33"}, /* folds to a mark and a letter */
+        /* The boundary: 24 characters of one to four bytes, and of up to four code points */
+        {BYTES(X24("a")), X24("a")},
+        {BYTES(X24("\u00e9")), X24("\u00e9")},
+        {BYTES(X24("e\u0301")), X24("\u00e9")},
+        {BYTES(X24("\u65e5")), X24("\u65e5")},
+        {BYTES(X24("\U00010400")), X24("\U00010400")},
+        {BYTES(X24("\u1100\u1161\u11a8")), X24("\uac01")},
+        {BYTES(X24("\u03b1\u0313\u0300\u0345")), X24("\u1f82")},
+        {BYTES(X24("\ufdf2")), X24("\ufdf2")}, /* the longest key of letters only: 192 bytes */
+        /* and of the longest: marks that fold to 9 bytes */
+        {BYTES(X6("\ufdf2\u0f77\u0f77") "\ufdf2"), X6("\ufdf2\u0f77\u0f77") "\ufdf2"},
+    };
+    Name name, again;
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        int r = name_parse(cases[i].in, cases[i].n, NAME_MAX_CHARS, &name);
+
+        ck_assert_msg(r == 0, "row %zu: %d", i, r);
+        ck_assert_msg(strcmp(name.bytes, cases[i].out) == 0, "row %zu: got \"%s\"", i, name.bytes);
+        ck_assert_uint_eq(name.n, strlen(cases[i].out));
+        ck_assert_int_eq(name_parse(name.bytes, name.n, NAME_MAX_CHARS, &again), 0);
+        ck_assert_mem_eq(&again, &name, sizeof(name));
+    }
+}
+END_TEST
+
+START_TEST(test_parse_max_chars)
+{
+    Name name;
+
+    ck_assert_int_eq(name_parse("alice", 5, 5, &name), 0);
+    ck_assert_int_eq(name_parse("alice", 5, 4, &name), NAME_TOO_LONG);
+    ck_assert_int_eq(name_parse("alice", 5, 2, &name), NAME_TOO_LONG);
+    ck_assert_int_eq(name_parse("al", 2, 2, &name), 0);
+    ck_assert_int_eq(name_parse(BYTES("e\u0301e\u0301"), 2, &name), 0);
+    ck_assert_int_eq(name_parse(BYTES("x\u0301x\u0301"), 3, &name), NAME_TOO_LONG);
+    ck_assert_int_eq(name_parse(BYTES(X24("a")), SIZE_MAX, &name), 0);
+    ck_assert_int_eq(name_parse(BYTES(X24("a") "a"), SIZE_MAX, &name), NAME_TOO_LONG);
+}
+END_TEST
+
+START_TEST(test_strerror)
+{
+    for (int r = NAME_EMPTY; r <= NAME_FIRST_IS_DIGIT; r++) {
+        ck_assert_str_ne(name_strerror(r), "");
+        ck_assert_str_ne(name_strerror(r), name_strerror(0));
+        for (int other = NAME_EMPTY; other < r; other++)
+            ck_assert_str_ne(name_strerror(r), name_strerror(other));
+    }
+}
+END_TEST
+
+static void fold(const char *name, NameKey *ret_key)
+{
+    memset(ret_key, 0xee, sizeof(*ret_key));
+    name_fold(name, strlen(name), ret_key);
+}
+
+START_TEST(test_fold_keeps_apart)
+{
+    static const char *const cases[][2] = {
+        {"alice", "alicf"},   {"alice", "alic"},    {"alice", "alice_"},  {"a-b", "a_b"},
+        {"a", "\u0430"},                       /* Cyrillic */
+        {"e", "\u00e9"},      {"i", "\u0131"}, /* dotless i has no dotted capital here: nobody's name depends
+                                                  on the language */
+        {"I", "\u0130"},      {"\u0131", "\u0130"}, {"\u0663", "\u0664"}, {"a3", "a\u0663"},
+        {"\uac00", "\uac01"}, {"\u304b", "\u304c"}, {"o", "\u00f8"},
+    };
+    NameKey a, b;
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        fold(cases[i][0], &a);
+        fold(cases[i][1], &b);
+        ck_assert_msg(a.n > 0 && b.n > 0, "row %zu", i);
+        ck_assert_msg(memcmp(&a, &b, sizeof(a)) != 0, "row %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(test_fold_joins)
+{
+    static const char *const cases[][2] = {
+        {"", ""},
+        {"Alice", "alice"},
+        {"ALICE_7-Z", "alice_7-z"},
+        {"Stra\u00dfe", "strasse"},
+        {"STRA\u1e9eE", "strasse"},
+        {"\u03a3\u0399\u03a3\u03a5\u03a6\u039f\u03a3", "\u03c3\u03b9\u03c3\u03c5\u03c6\u03bf\u03c3"},
+        {"\u03c2", "\u03c3"},
+        {"\u0130", "i\u0307"},
+        {"\uff21\uff4c\uff29\uff43\uff25\uff11", "alice1"},
+        {"\U0001d400lice\U0001d7d9", "alice1"},
+        {"\u212a", "k"}, /* Kelvin */
+        {"\u017f", "s"},
+        {"\ufb03", "ffi"},
+        {"E\u0301", "\u00e9"},
+        {"al\u200bi\u00adce\ufe0f", "alice"},
+        {"e\u034f\u0301", "\u00e9"}, /* dropped before what it holds apart is composed */
+        {"\u1100\u1161\u11a8", "\uac01"},
+        {"\uff76\uff9e", "\u30ac"},
+        {"\u1fb4", "\u03ac\u03b9"},
+        {"\u1fb3\u0301", "\u03ac\u03b9"}, /* as is not with folding before canonical order */
+        {"\u03b1\u0345\u0301", "\u03ac\u03b9"},
+        {"\u03b1\u0301\u0345", "\u03ac\u03b9"},
+        {"\u1f82", "\u1f02\u03b9"},
+        {"\u13a0", "\u13a0"}, /* Cherokee folds to capitals */
+        {"\uab70", "\u13a0"},
+        {"\u10a0", "\u2d00"},
+    };
+    NameKey key, again;
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        const char *expected = cases[i][1];
+
+        fold(cases[i][0], &key);
+        ck_assert_msg(key.n == strlen(expected) && memcmp(key.bytes, expected, key.n) == 0,
+                      "row %zu: got \"%.*s\"", i, key.n, key.bytes);
+        fold(expected, &again);
+        ck_assert_mem_eq(&again, &key, sizeof(key));
+    }
+}
+END_TEST
+
+START_TEST(test_fold_limits)
+{
+    char long_name[NAME_KEY_MAX + 1];
+    NameKey key, zero = {0};
+
+    memset(long_name, 'A', sizeof(long_name));
+    name_fold(long_name, NAME_KEY_MAX, &key);
+    ck_assert_uint_eq(key.n, NAME_KEY_MAX);
+    ck_assert_int_eq(key.bytes[NAME_KEY_MAX - 1], 'a');
+    name_fold(long_name, NAME_KEY_MAX + 1, &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+
+    /* 33 bytes each: 7 fit and 8 do not. A sharp s has 2 bytes still: 128 fit and 129 do not. */
+    name_fold(BYTES(X6("\ufdfa") "\ufdfa"), &key);
+    ck_assert_uint_eq(key.n, 7 * 33);
+    name_fold(BYTES(X6("\ufdfa") "\ufdfa\ufdfa"), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+    name_fold(BYTES(X24(TWICE(TWICE("\u00df")) "\u00df") X6("\u00df") "\u00df\u00df"), &key);
+    ck_assert_uint_eq(key.n, NAME_KEY_MAX);
+    name_fold(BYTES(X24(TWICE(TWICE("\u00df")) "\u00df") X6("\u00df") "\u00df\u00df\u00df"), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+    /* More code points than there is room for, before and after folding */
+    name_fold(BYTES(X24(X24("\u00e9"))), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+    name_fold(BYTES(TWICE(X24("\ufdfa"))), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+
+    name_fold(NULL, 0, &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+    name_fold(BYTES("alice\xff"), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+    name_fold(BYTES("\u200b"), &key);
+    ck_assert_mem_eq(&key, &zero, sizeof(key));
+}
+END_TEST
+
+START_TEST(test_guest)
+{
+    static const char *const no[] = {"guest",   "gues7",   "guest_7",     "guest-7", "guest7a",
+                                     "aguest7", "guests7", "gu\u00e9st7", "a",       "gast7"};
+    static const char *const yes[] = {"guest7",          "guest0",      "guest007",    "GuEsT12",
+                                      "guest1234567890", "gueSt\uff17", "\uff47uest7", "gue\u017ft7",
+                                      "gue\ufb067",      "guest\u0667", "guest7\u096b"};
+    Name name;
+
+    for (size_t i = 0; i < N_ELEMENTS(no); i++) {
+        ck_assert_int_eq(name_parse(no[i], strlen(no[i]), NAME_MAX_CHARS, &name), 0);
+        ck_assert_msg(!name_is_guest(&name), "row %zu", i);
+    }
+    for (size_t i = 0; i < N_ELEMENTS(yes); i++) {
+        ck_assert_int_eq(name_parse(yes[i], strlen(yes[i]), NAME_MAX_CHARS, &name), 0);
+        ck_assert_msg(name_is_guest(&name), "row %zu", i);
+    }
+}
+END_TEST
+
+static bool is_mentioned(const char *nick, const char *text)
+{
+    return name_is_mentioned(nick, strlen(nick), text, strlen(text));
+}
+
+START_TEST(test_mention)
+{
+    static const struct {
+        bool yes;
+        const char *nick, *text;
+    } cases[] = {
+        {false, "alice", ""},
+        {false, "alice", "alic"},
+        {false, "alice", "hello bob"},
+        {false, "alice", "malice"},
+        {false, "alice", "alices"},
+        {false, "alice", "alice2"},
+        {false, "alice", "_alice"},
+        {false, "alice", "alice_"},
+        {false, "alice", "2alice"},
+        {false, "alice", "zalice"},
+        {false, "alice", "alicez"},
+        {false, "alice", "aliceZ"},
+        {false, "alice", "alice9"},
+        {false, "alice", "\u7530 malice"},
+        {false, "alice", "\u0301alice"},
+        {false, "alice", "alice-bob"},
+        {false, "alice", "bob-alice"},
+        {false, "alice", "alicealice"},
+        {false, "alice", "ali ce"},
+        {false, "alice", "alic\u00e9"},
+        {false, "alice", "alice\u0301"},
+        {false, "alice", "\u00e9alice"},
+        {false, "alice", "e\u0301alice"},
+        {false, "alice", "alice\u0663"},
+        {false, "alice", "\u0430lice"},
+        {false, "e", "\u00e9"},
+        {false, "e", "e\u0301"},
+        {false, "bob-", "bob-x"},
+        {false, "\u00e9ric", "eric"},
+        {false, "eric", "\u00e9ric"},
+        {false, "\uac00", "\uac01"}, /* its first two sounds */
+        {false, "\uac00", "\u1100\u1161\u11a8"},
+        {false, "\u304b", "\u304c"}, /* ka in ga */
+        {false, "alice", "\u03b2alice"},
+        {false, "", "alice"},
+        {false, "\xff", "alice \xff"},
+
+        {true, "alice", "alice"},
+        {true, "Alice", "hi aLICE!"},
+        {true, "alice", "alice: hello"},
+        {true, "alice", "@alice"},
+        {true, "alice", "malice, alice"},
+        {true, "alice", "alice's"},
+        {true, "alice", "alice--look"},
+        {true, "alice", "alice-"},
+        {true, "alice", "-alice"},
+        {true, "alice", "alice -- bob"},
+        {true, "alice", "x--alice"},
+        {true, "alice", "alicealice alice"},
+        {true, "bob-", "bob-"},
+        {true, "bob-", "bob-, hi"},
+        {true, "a", "a"},
+        {true, "a", "b a"},
+        {true, "_", "a _ b"},
+        {true, "alice",
+         "\u00ab"
+         "alice\u00bb"},
+        {true, "alice", "\u201ealice\u201c"},
+        {true, "alice", "\u00e9 alice"},
+        {true, "alice", "\u00e9, alice-"},
+        {true, "alice", "\uff21\uff4c\uff49\uff43\uff45"},
+        {true, "\uff41lice", "hi ALICE"},
+        {true, "alice", "al\u200bice"},
+        {true, "\u00e9ric", "E\u0301ric"},
+        {true, "e\u0301ric", "\u00c9RIC"},
+        {true, "stra\u00dfe", "STRASSE"},
+        {true, "strasse", "die Stra\u00dfe."},
+        {true, "\u0430\u043d\u043d\u0430", "\u043f\u0440\u0438\u0432\u0435\u0442, \u0410\u041d\u041d\u0410!"},
+        {true, "q\u0323\u0307", "q\u0307\u0323"},
+        {true, "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c3"},
+        /* Wide letters need no spaces around */
+        {true, "\u82b1\u5b50", "\u82b1\u5b50\u3055\u3093"},
+        {true, "\u82b1\u5b50", "\u7530\u4e2d\u82b1\u5b50"},
+        {true, "alice", "alice\u3055\u3093"},
+        {true, "alice", "\u7530\u4e2d\u304calice"}, /* after a letter with a mark, in NFKD */
+        {true, "\u3042\u304c", "\u3042\u304c2"},
+        {true, "\ucca0\uc218", "\ucca0\uc218\uc57c"},
+        {true, "\uc218", "\ucca0\uc218"},
+        {true, "alice", "\ucca0\uc218\uc640alice"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+        ck_assert_msg(is_mentioned(cases[i].nick, cases[i].text) == cases[i].yes, "row %zu: \"%s\" in \"%s\"",
+                      i, cases[i].nick, cases[i].text);
+}
+END_TEST
+
+START_TEST(test_mention_lengths)
+{
+    ck_assert(!name_is_mentioned("alice", 5, NULL, 0));
+    ck_assert(!name_is_mentioned(NULL, 0, "alice", 5));
+    ck_assert(name_is_mentioned("alicex", 5, "alicex", 5));
+    ck_assert(!name_is_mentioned("alice", 5, "alicex", 6));
+    ck_assert(name_is_mentioned("alice", 5, "a\0alice", 7));
+    ck_assert(name_is_mentioned(BYTES(X24("\u1f82")), BYTES(X24("\u1f8a"))));
+    ck_assert(name_is_mentioned(BYTES(X24("\ufdf2")), BYTES("x " X24("\ufdf2") " x")));
+    ck_assert(!name_is_mentioned(BYTES(X24("\ufdf2")), BYTES("x " X24("\ufdf2") "x")));
+    /* No names: too many bytes, and too many code points when folded */
+    ck_assert(!name_is_mentioned(BYTES(X24("\U00010400") "a"), BYTES(X24("\U00010400") "a")));
+    ck_assert(!name_is_mentioned(BYTES(X24("\ufdfa") X6("\ufdfa") "\ufdfa\ufdfa"),
+                                 BYTES(X24("\ufdfa") X6("\ufdfa") "\ufdfa\ufdfa")));
+}
+END_TEST
+
+/* Long text is folded piece by piece: no place in it is special. */
+START_TEST(test_mention_anywhere)
+{
+    static const char *const nicks[] = {"alice", "\u00e9ric", "q\u0323\u0307", "q\u0307\u0323x",
+                                        X24("\u1f82")};
+    static const char *const fillers[] = {"\u00e9 ", "x \u00e9\u0323\u0307", "\u03b1\u0345 b "};
+    char text[4096];
+
+    for (size_t i = 0; i < N_ELEMENTS(nicks) * N_ELEMENTS(fillers); i++) {
+        const char *nick = nicks[i / N_ELEMENTS(fillers)], *filler = fillers[i % N_ELEMENTS(fillers)];
+        size_t n_nick = strlen(nick), n_filler = strlen(filler);
+
+        for (size_t before = 0; before + n_filler <= 2600;
+             before += n_filler + (before < 1200 ? 57 * n_filler : 0)) {
+            size_t n = 0, end;
+
+            while (n < before) {
+                memcpy(text + n, filler, n_filler);
+                n += n_filler;
+            }
+            text[n++] = ' ';
+            memcpy(text + n, nick, n_nick);
+            end = n += n_nick;
+            QUICK_ASSERT(name_is_mentioned(nick, n_nick, text, end), "row %zu: at the end, %zu", i, before);
+            for (text[n++] = '-'; n + n_filler <= sizeof(text) - 1; n += n_filler)
+                memcpy(text + n, filler, n_filler);
+            QUICK_ASSERT(!name_is_mentioned(nick, n_nick, text, n), "row %zu: joined at %zu", i, before);
+            text[end] = ' ';
+            QUICK_ASSERT(name_is_mentioned(nick, n_nick, text, n), "row %zu: at %zu", i, before);
+            text[end] = '_';
+            QUICK_ASSERT(!name_is_mentioned(nick, n_nick, text, n), "row %zu: joined at %zu", i, before);
+        }
+    }
+}
+END_TEST
+
+START_TEST(test_mention_long_run_of_marks)
+{
+    char text[6000];
+    size_t n = 0;
+
+    /* Not clean text, and still no trouble. */
+    text[n++] = 'x';
+    while (n < 5000)
+        n += utf8proc_encode_char(n % 3 == 0 ? 0x323 : 0x301, (uint8_t *) text + n);
+    ck_assert(!name_is_mentioned("alice", 5, text, n));
+    memcpy(text + n, " alice", 6);
+    ck_assert(name_is_mentioned("alice", 5, text, n + 6));
+}
+END_TEST
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state >> 11;
+}
+
+static int32_t random_code(uint64_t *state)
+{
+    static const int32_t interesting[] = {
+        '-',    '_',     '7',     'A',     'z',     'k',    0xdf,   0x130,  0x131,  0x17f,  0x301,
+        0x308,  0x323,   0x345,   0x3a3,   0x3c2,   0x390,  0x1c6,  0x663,  0x915,  0x93c,  0x94d,
+        0x903,  0x958,   0xf77,   0x1100,  0x1161,  0x11a7, 0x11a8, 0x1e9e, 0x1fb3, 0x1fb4, 0x1f82,
+        0x212b, 0x3042,  0x304b,  0x3099,  0x314f,  0xac00, 0xac01, 0xfb06, 0xfdf2, 0xff21, 0xff76,
+        0xff9e, 0x1d15e, 0x110ba, 0x16121, 0x1d400, 0x34f,  0x200d, 0x3164, ' ',    '.',    0xe000,
+    };
+    uint64_t kind = random_next(state) % 8, value = random_next(state);
+
+    if (kind < 4)
+        return interesting[value % N_ELEMENTS(interesting)];
+    if (kind < 6)
+        return 'a' + value % 26;
+    if (kind < 7)
+        return 0x300 + value % 0x70;
+    return value % 0xd800;
+}
+
+static size_t random_name(uint64_t *state, char *to, size_t max_codes)
+{
+    size_t n = 0;
+
+    for (size_t i = random_next(state) % max_codes + 1; i > 0; i--)
+        n += utf8proc_encode_char(random_code(state), (uint8_t *) to + n);
+    return n;
+}
+
+/* The other normalisation forms of the same name. Returns the length. */
+static size_t normalize(char *to, size_t size, const char *from, size_t n, int options)
+{
+    uint8_t *result;
+    utf8proc_ssize_t length = utf8proc_map((const uint8_t *) from, n, &result, options);
+
+    QUICK_ASSERT(length >= 0 && (size_t) length <= size, "length %td", length);
+    memcpy(to, result, length);
+    free(result);
+    return length;
+}
+
+static void check_name(const Name *name)
+{
+    char other[4 * NAME_MAX_BYTES + 1];
+    NameKey key, other_key;
+    Name again;
+    size_t n;
+
+    QUICK_ASSERT(name->n > 0 && name->n <= NAME_MAX_BYTES && name->bytes[name->n] == '\0', "n %u", name->n);
+    QUICK_ASSERT(name_parse(name->bytes, name->n, NAME_MAX_CHARS, &again) == 0, "\"%s\"", name->bytes);
+    QUICK_ASSERT(memcmp(&again, name, sizeof(again)) == 0, "\"%s\"", name->bytes);
+    QUICK_ASSERT(name_is_mentioned(name->bytes, name->n, name->bytes, name->n), "\"%s\"", name->bytes);
+
+    name_fold(name->bytes, name->n, &key);
+    QUICK_ASSERT(key.n > 0, "\"%s\"", name->bytes);
+    name_fold(key.bytes, key.n, &other_key);
+    QUICK_ASSERT(memcmp(&key, &other_key, sizeof(key)) == 0, "\"%s\": folding is not idempotent",
+                 name->bytes);
+
+    n = normalize(other, sizeof(other), name->bytes, name->n, UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+    QUICK_ASSERT(name_parse(other, n, NAME_MAX_CHARS, &again) == 0, "\"%s\"", name->bytes);
+    QUICK_ASSERT(memcmp(&again, name, sizeof(again)) == 0, "\"%s\"", name->bytes);
+    name_fold(other, n, &other_key);
+    QUICK_ASSERT(memcmp(&key, &other_key, sizeof(key)) == 0, "\"%s\": in NFD has another key", name->bytes);
+}
+
+START_TEST(test_names_random)
+{
+    char text[4 * 12];
+    uint64_t state = 31415926;
+    unsigned n_good = 0;
+    Name name;
+
+    for (unsigned round = 0; round < 40000; round++) {
+        size_t n = random_name(&state, text, round % 4 == 0 ? 12 : 5);
+
+        if (name_parse(text, n, NAME_MAX_CHARS, &name) == 0) {
+            n_good++;
+            check_name(&name);
+        }
+    }
+    ck_assert_uint_gt(n_good, 2000);
+}
+END_TEST
+
+/* The road for ASCII and the one for everything agree: a far "é" changes nothing but the road. */
+START_TEST(test_mention_roads_agree)
+{
+    static const char letters[] = "abAB01_--  .";
+    char nick[4], text[40];
+    uint64_t state = 27182818;
+    unsigned n_yes = 0;
+
+    for (unsigned round = 0; round < 40000; round++) {
+        size_t n_nick = random_next(&state) % sizeof(nick) + 1, n = random_next(&state) % 30;
+        bool yes;
+
+        for (size_t i = 0; i < n_nick; i++)
+            nick[i] = letters[random_next(&state) % 9];
+        for (size_t i = 0; i < n; i++)
+            text[i] = letters[random_next(&state) % STRLEN("abAB01_--  .")];
+        yes = name_is_mentioned(nick, n_nick, text, n);
+        n_yes += yes;
+        memcpy(text + n, " \xc3\xa9", 3);
+        QUICK_ASSERT(name_is_mentioned(nick, n_nick, text, n + 3) == yes, "\"%.*s\" in \"%.*s\"",
+                     (int) n_nick, nick, (int) n, text);
+    }
+    ck_assert_uint_gt(n_yes, 1000);
+}
+END_TEST
+
+static Suite *name_suite(void)
+{
+    Suite *suite = suite_create("name");
+    TCase *parse = tcase_create("parse"), *fold_case = tcase_create("fold"),
+          *mention = tcase_create("mention");
+
+    tcase_set_timeout(parse, 300); /* under valgrind */
+    tcase_add_test(parse, test_parse_rejects);
+    tcase_add_test(parse, test_parse_accepts);
+    tcase_add_test(parse, test_parse_max_chars);
+    tcase_add_test(parse, test_strerror);
+    tcase_add_test(parse, test_names_random);
+    suite_add_tcase(suite, parse);
+
+    tcase_add_test(fold_case, test_fold_keeps_apart);
+    tcase_add_test(fold_case, test_fold_joins);
+    tcase_add_test(fold_case, test_fold_limits);
+    tcase_add_test(fold_case, test_guest);
+    suite_add_tcase(suite, fold_case);
+
+    tcase_set_timeout(mention, 300);
+    tcase_add_test(mention, test_mention);
+    tcase_add_test(mention, test_mention_lengths);
+    tcase_add_test(mention, test_mention_anywhere);
+    tcase_add_test(mention, test_mention_long_run_of_marks);
+    tcase_add_test(mention, test_mention_roads_agree);
+    suite_add_tcase(suite, mention);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(name_suite());
+    int n_failed;
+
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
