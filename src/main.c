@@ -4,6 +4,7 @@
 /* Options, assembly, run. */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,8 @@ int main(int argc, char *argv[])
     if (options.check_config)
         return check_config(options.config_path);
     (void) signal(SIGPIPE, SIG_IGN);
+    /* The thread that writes the log allocates next to nothing: it needs no arena of its own (mallopt(3)). */
+    (void) mallopt(M_ARENA_MAX, 1);
     raise_file_limit();
     r = journal_new(journal_pick_target(), &journal);
     if (r < 0) {

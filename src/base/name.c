@@ -65,12 +65,16 @@ static Class classify(int32_t code)
 
 static bool is_ascii(const char *text, size_t n)
 {
-    uint8_t all = 0;
+    uint64_t word, all = 0;
+    size_t i = 0;
 
-    /* No early end: compilers make vector code of this. */
-    for (size_t i = 0; i < n; i++)
+    for (; n - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        all |= word;
+    }
+    for (; i < n; i++)
         all |= (uint8_t) text[i];
-    return all < 0x80;
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 static inline char ascii_lower(char c)
@@ -231,12 +235,13 @@ static bool ascii_is_apart(const char *text, size_t n, size_t begin, size_t end)
 
 static bool ascii_is_mentioned(const char *nick, size_t nick_n, const char *text, size_t n)
 {
-    char first = ascii_lower(nick[0]);
+    char first = nick[0] | 0x20;
 
     for (size_t i = 0; i + nick_n <= n; i++) {
-        size_t k = 1;
+        size_t k = 0;
 
-        if (ascii_lower(text[i]) != first)
+        /* One test that dismisses nearly all, in either case; what it lets through is compared in full. */
+        if ((text[i] | 0x20) != first)
             continue;
         while (k < nick_n && ascii_lower(text[i + k]) == ascii_lower(nick[k]))
             k++;
@@ -280,7 +285,7 @@ static size_t window_append(Window *window, const char *text, size_t n)
     int32_t code;
 
     if ((uint8_t) text[0] < 0x80) {
-        window->codes[window->n++] = ascii_lower(text[0]);
+        window->codes[window->n++] = (uint8_t) ascii_lower(text[0]);
         return 1;
     }
 

@@ -77,18 +77,14 @@ static size_t decode(const char *from, size_t n, int32_t *ret_code)
     int32_t code;
 
     *ret_code = -1;
-    if (p[0] < 0x80)
-        length = 1, code = p[0];
-    else if (p[0] < 0xc2)
+    if (p[0] < 0x80) {
+        *ret_code = p[0];
         return 1;
-    else if (p[0] < 0xe0)
-        length = 2, code = p[0] & 0x1f;
-    else if (p[0] < 0xf0)
-        length = 3, code = p[0] & 0x0f;
-    else if (p[0] < 0xf5)
-        length = 4, code = p[0] & 0x07;
-    else
+    }
+    if (p[0] < 0xc2 || p[0] > 0xf4)
         return 1;
+    length = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    code = p[0] & (0x7f >> length);
     if (p[0] == 0xe0)
         low = 0xa0;
     else if (p[0] == 0xed)
@@ -213,7 +209,7 @@ static size_t escape_character(char *to, const char *from, size_t n)
     size_t o = 0;
 
     if (n == 1 && from[0] == '\\') {
-        memcpy(to, "\\\\", 2);
+        to[0] = to[1] = '\\';
         return 2;
     }
     for (size_t i = 0; i < n; i++) {
@@ -247,7 +243,7 @@ size_t text_escape(char *to, size_t size, const char *from, size_t n)
 
         if (n_escaped > size - 1 - o) {
             n_dots = MIN(STRLEN("..."), size - 1 - fallback);
-            memcpy(to + fallback, "...", n_dots);
+            memset(to + fallback, '.', n_dots);
             o = fallback + n_dots;
             break;
         }

@@ -287,11 +287,26 @@ static uint32_t lose_unread(const Chat *chat, uint32_t session, uint64_t tail)
     return n;
 }
 
+/* One turn gave more than the ring holds: then nobody has kept up with it. */
+static void session_lag_all(Chat *chat)
+{
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
+        SessionRecord *record = session_record(chat, session);
+
+        if (record->serial == 0 || (record->flags & SESSION_LAGGING))
+            continue;
+        record->cursor = session_cursor(chat, session);
+        session_set_lagging(chat, session, true);
+    }
+}
+
 void session_lose(Chat *chat, uint64_t tail)
 {
-    uint32_t session = chat->first_lagging;
+    uint32_t session;
 
-    for (; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
+    if (tail > chat->state.header->flushed)
+        session_lag_all(chat);
+    for (session = chat->first_lagging; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
         SessionRecord *record = session_record(chat, session);
         bool in_entry = record->written > 0 && (record->flags & SESSION_GREETED) && record->missed == 0;
         bool loses_current = (record->replay != 0 ? record->replay : record->cursor) < tail;

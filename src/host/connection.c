@@ -337,8 +337,6 @@ static void connection_caught_up(Server *server, uint32_t session)
     session_set_lagging(server->chat, session, false);
     if (record->flags & SESSION_ENDING)
         connection_drop(server, session);
-    else if (connection_of(server, session)->flags & CONNECTION_READABLE)
-        connection_set_ready(server, session);
 }
 
 /* It reads by its own cursor from now on. */
@@ -392,6 +390,7 @@ void connection_held_back(Server *server, uint32_t session, size_t sent)
 static bool connection_flush_chunk(Server *server, uint32_t session)
 {
     Stream *stream = &server->stream;
+    bool is_greeted = session_record(server->chat, session)->flags & SESSION_GREETED;
     size_t n, skip, sent;
 
     stream_open(stream, server->chat, session);
@@ -401,6 +400,9 @@ static bool connection_flush_chunk(Server *server, uint32_t session)
         return false;
     }
     stream_store(stream);
+    /* Only now it is listened to, and what it said before was an event of an earlier turn. */
+    if (!is_greeted)
+        connection_set_ready(server, session);
     if (!stream_is_at_end(stream))
         return true;
     connection_caught_up(server, session);

@@ -205,7 +205,7 @@ static int server_read(Server *server)
     int r = 0;
 
     server->turn_lines = 0;
-    for (i = 0; i < n && r == 0 && server->turn_lines < TURN_LINES; i++) {
+    for (i = 0; i < n && r == 0 && server->turn_lines < TURN_LINES && !chat_turn_is_full(server->chat); i++) {
         server->connections[ready->items[i]].flags &= (uint16_t) ~CONNECTION_READY;
         r = connection_read(server, ready->items[i]);
     }
@@ -241,11 +241,13 @@ static void server_reap(Server *server)
 
     if (server->dead.n == 0)
         return;
-    for (uint32_t i = 0; i < server->dead.n; i++) {
-        flags |= server->connections[server->dead.items[i]].flags;
-        connection_close(server, server->dead.items[i]);
+    /* Each leaves a word in its rooms. When that is much, the rest goes in the next turn. */
+    while (server->dead.n > 0 && !chat_turn_is_full(server->chat)) {
+        uint32_t session = server->dead.items[--server->dead.n];
+
+        flags |= server->connections[session].flags;
+        connection_close(server, session);
     }
-    server->dead.n = 0;
     for (size_t i = 0; i < N_ELEMENTS(lists); i++)
         if (flags & lists[i].flag)
             session_list_forget_closed(server, lists[i].list);
@@ -273,7 +275,7 @@ static int server_timeout(Server *server)
     uint64_t now = chat->now, next;
 
     next = notify_tick(&server->notify, now, chat_n_people(chat), chat_n_rooms(chat));
-    if (server->ready.n > 0 || server->behind.n > 0 || chat->turn.n_sessions > 0 || chat->turn.n_rooms > 0)
+    if (server->ready.n + server->behind.n + server->dead.n + chat->turn.n_sessions + chat->turn.n_rooms > 0)
         return 0;
     next = MIN(next, server->next_throttled);
     next = MIN(next, server->next_liveness);
@@ -361,7 +363,10 @@ static void server_say_goodbye(Server *server)
             (void) connection_send(server, session, WORDS, sizeof WORDS - 1, &sent);
         connection_drop(server, session);
     }
-    server_reap(server);
+    while (server->dead.n > 0) {
+        server_reap(server);
+        chat_end_turn(server->chat);
+    }
 }
 
 int server_run(Server *server)

@@ -19,8 +19,10 @@ enum {
 /* As many as this machine allows of those that the test wants. 0: too few for a crowd. */
 static size_t crowd_size(void)
 {
-    size_t n = MIN(load_of(N_CROWD), suite_n_files() - MIN(suite_n_files(), (size_t) N_SPARE_FILES));
+    size_t n_files = suite_n_files(), n = load_of(N_CROWD);
 
+    if (n_files < n + N_SPARE_FILES)
+        n = n_files - MIN(n_files, (size_t) N_SPARE_FILES);
     if (n < load_of(N_CROWD) / 3) {
         suite_skip("too few open files are allowed (ulimit -n)");
         return 0;

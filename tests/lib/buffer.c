@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,9 @@ static void buffer_reserve(Buffer *buffer, size_t n)
         return;
     buffer->n_allocated = n_needed * 2;
     buffer->data = realloc(buffer->data, buffer->n_allocated);
-    ck_assert_msg(buffer->data != NULL, "out of memory");
+    /* Not libcheck's: the process that becomes the daemon uses this too, and must not write to the test's log. */
+    if (buffer->data == NULL)
+        abort();
 }
 
 void buffer_add(Buffer *buffer, const void *data, size_t n)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include "config.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -267,7 +265,8 @@ NotifyMessage *daemon_expect_notify(Daemon *daemon, const char *pattern)
             message = notify_find(&daemon->notify, pattern);
             if (message != NULL)
                 return message;
-            daemon_fail(daemon, "no notification like %s%s", pattern, has_ended ? ": the daemon has ended" : "");
+            daemon_fail(daemon, "no notification like %s; %s (wait status 0x%x)", pattern,
+                        has_ended ? "the daemon has ended" : "the daemon runs", (unsigned) daemon->exit_status);
         }
     }
     return message;

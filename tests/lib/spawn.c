@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include "config.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -136,8 +134,8 @@ static void be_the_daemon(Daemon *daemon, pid_t parent, int out, int err)
         _exit(EXIT_NOT_STARTED);
     /* The tests ignore it; inetd does not, and what is ignored stays so over exec(). */
     (void) signal(SIGPIPE, SIG_DFL);
-    set_descriptors(daemon, out, err);
     set_environment(daemon);
+    set_descriptors(daemon, out, err);
     if (options->n_files > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)
         die("RLIMIT_NOFILE");
     run(daemon);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include "config.h"
-
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* The command line: what it prints and what it exits with. */
+
+#include <string.h>
+
+#include "lib/client.h"
+
+static void expect_text(const Buffer *where, const char *text)
+{
+    ck_assert_msg(strstr(buffer_text(where), text) != NULL, "[%s] \"%s\" is not in:\n%s", suite_get_note(), text, buffer_text(where));
+}
+
+/* Runs the daemon without sockets, to its end. */
+static Daemon *run(const char *config, const char *first, const char *second, int code)
+{
+    Daemon *daemon = daemon_start(.config = config, .args = {first, second}, .may_end = true, .no_listeners = true, .no_notify = true);
+
+    daemon_expect_exit(daemon, code);
+    return daemon;
+}
+
+START_TEST(help)
+{
+    static const char *const options[] = {"--config=FILE", "--check-config", "--help", "--version"};
+    Daemon *daemon = run(NULL, "--help", NULL, 0);
+
+    for (size_t i = 0; i < N_ELEMENTS(options); i++)
+        expect_text(&daemon->out, options[i]);
+    ck_assert_uint_eq(daemon->err.n, 0);
+    daemon_free(daemon);
+}
+END_TEST
+
+START_TEST(version)
+{
+    Daemon *daemon = run(NULL, "--version", NULL, 0);
+
+    ck_assert_int_eq(strncmp(buffer_text(&daemon->out), "chatd ", 6), 0);
+    ck_assert_uint_eq(daemon->err.n, 0);
+    daemon_free(daemon);
+}
+END_TEST
+
+static const char *const wrong[][2] = {
+    {"--no-such-option", NULL}, {"file", NULL}, {"--check-config=yes", NULL}, {"--check-config", "file"}, {"-x", NULL}, {"--config", NULL},
+};
+
+START_TEST(wrong_usage)
+{
+    for (size_t i = 0; i < N_ELEMENTS(wrong); i++) {
+        Daemon *daemon;
+
+        suite_note("row %zu", i);
+        daemon = run(NULL, wrong[i][0], wrong[i][1], EXIT_USAGE_ERROR);
+        expect_text(&daemon->err, "--help");
+        ck_assert_uint_eq(daemon->out.n, 0);
+        daemon_free(daemon);
+    }
+}
+END_TEST
+
+START_TEST(check_config_prints_what_is_in_force)
+{
+    Daemon *daemon = run("[Limits]\nMaxClients = 77\nTranscriptSize=2M\n[Chat]\nMotd=hello\n", "--check-config", NULL, 0), *again;
+
+    expect_text(&daemon->out, "[Limits]\n");
+    expect_text(&daemon->out, "MaxClients=77\n");
+    expect_text(&daemon->out, "MaxRooms=1000\n");
+    expect_text(&daemon->out, "[Chat]\n");
+    expect_text(&daemon->out, "hello");
+    /* What it prints is a configuration that says the same. */
+    again = run(buffer_text(&daemon->out), "--check-config", NULL, 0);
+    ck_assert_str_eq(buffer_text(&daemon->out), buffer_text(&again->out));
+    daemon_free(again);
+    daemon_free(daemon);
+}
+END_TEST
+
+START_TEST(check_config_of_an_empty_file)
+{
+    Daemon *daemon = run("", "--check-config", NULL, 0);
+
+    expect_text(&daemon->out, "MaxClients=10000\n");
+    expect_text(&daemon->out, "MaxLineLength=2000\n");
+    daemon_free(daemon);
+}
+END_TEST
+
+/* All errors, each with its place, not only the first. */
+START_TEST(check_config_with_errors)
+{
+    Daemon *daemon = run("[Limits]\nMaxClients=many\nMaxRooms=65001\n", "--check-config", NULL, EXIT_CONFIG_ERROR);
+    Buffer all = {0};
+
+    buffer_add_text(&all, buffer_text(&daemon->out));
+    buffer_add_text(&all, buffer_text(&daemon->err));
+    expect_text(&all, "chatd.conf:2: ");
+    expect_text(&all, "chatd.conf:3: ");
+    expect_text(&all, daemon->config_path);
+    buffer_done(&all);
+    daemon_free(daemon);
+}
+END_TEST
+
+START_TEST(check_config_with_warnings)
+{
+    Daemon *daemon = run("[Limits]\nMaxClient=7\n", "--check-config", NULL, 0);
+
+    expect_text(&daemon->err, "warning: ");
+    expect_text(&daemon->err, "chatd.conf:2: ");
+    expect_text(&daemon->out, "MaxClients=10000\n");
+    daemon_free(daemon);
+}
+END_TEST
+
+START_TEST(check_config_of_a_missing_file)
+{
+    Daemon *daemon = daemon_start(.may_end = true, .no_listeners = true, .no_notify = true, .no_config_option = true,
+                                  .args = {"--config=/nonexistent/chatd.conf", "--check-config"});
+
+    daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
+    expect_text(&daemon->err, "/nonexistent/chatd.conf");
+    daemon_free(daemon);
+}
+END_TEST
+
+SUITE_MAIN("cli", {help, 0}, {version, 0}, {wrong_usage, 0}, {check_config_prints_what_is_in_force, 0},
+           {check_config_of_an_empty_file, 0}, {check_config_with_errors, 0}, {check_config_with_warnings, 0},
+           {check_config_of_a_missing_file, 0})
