@@ -134,13 +134,15 @@ static int adopt_sockets(const Log *log, Inherited *ret_inherited)
     case 0:
         return EX_OK;
     case INHERIT_NOTHING:
-        fprintf(stderr, "chatd: there is no socket to serve; systemd hands it over: systemctl start chat.socket\n"
-                        "chatd: to try it without installing: systemd-socket-activate -l 7000 chatd\n");
+        fprintf(stderr,
+                "chatd: there is no socket to serve; systemd hands it over: systemctl start chat.socket\n"
+                "chatd: to try it without installing: systemd-socket-activate -l 7000 chatd\n");
         return EXIT_FAILURE;
     case INHERIT_CONNECTED:
-        log_event(log, (LogEvent){.priority = LOG_ERR},
-                  "This socket is a connection. One process serves everyone: set Accept=no in the socket unit, "
-                  "or \"wait\" in inetd.conf.");
+        log_event(
+            log, (LogEvent){.priority = LOG_ERR},
+            "This socket is a connection. One process serves everyone: set Accept=no in the socket unit, "
+            "or \"wait\" in inetd.conf.");
         return EX_CONFIG;
     case INHERIT_UNKNOWN:
         log_event(log, (LogEvent){.priority = LOG_ERR},

@@ -16,7 +16,8 @@
 #include <errno.h>
 #include <stdbool.h>
 
-/* A fatal error is born here. `negative_errno` of 0 or above is itself a mistake, and becomes -ENOTRECOVERABLE. */
+/* A fatal error is born here. `negative_errno` of 0 or above is itself a mistake, and becomes
+ * -ENOTRECOVERABLE. */
 static inline int error_origin(int negative_errno)
 {
     return negative_errno < 0 ? negative_errno : -ENOTRECOVERABLE;
@@ -44,8 +45,8 @@ static inline bool errno_is_transient(int e)
 static inline bool errno_is_disconnect(int e)
 {
     return e == ECONNRESET || e == EPIPE || e == ETIMEDOUT || e == ECONNABORTED || e == EHOSTUNREACH ||
-        e == ENETUNREACH || e == ENETDOWN || e == EHOSTDOWN || e == ENETRESET || e == ENOTCONN ||
-        e == ECONNREFUSED || e == ESHUTDOWN || e == ENONET || e == EPROTO || e == ENOPROTOOPT || e == EIO;
+           e == ENETUNREACH || e == ENETDOWN || e == EHOSTDOWN || e == ENETRESET || e == ENOTCONN ||
+           e == ECONNREFUSED || e == ESHUTDOWN || e == ENONET || e == EPROTO || e == ENOPROTOOPT || e == EIO;
 }
 
 /* accept(2): errors of the connection that was to be accepted; the next one may be fine. */

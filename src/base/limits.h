@@ -8,14 +8,14 @@
  */
 
 enum {
-    LIMIT_LINE_BYTES = 8000,  /* MaxLineLength= can not be more */
+    LIMIT_LINE_BYTES = 8000,                 /* MaxLineLength= can not be more */
     LIMIT_TEXT_BYTES = 3 * LIMIT_LINE_BYTES, /* a line after cleaning: a bad byte becomes three */
-    LIMIT_TOPIC_BYTES = 500,  /* MaxTopicLength= can not be more */
-    LIMIT_MOTD_BYTES = 4000,  /* Motd= in all */
-    LIMIT_HISTORY = 200,      /* lines: History= and /history */
-    LIMIT_IGNORES = 64,       /* MaxIgnores= can not be more */
-    LIMIT_ROOMS = 65000,      /* MaxRooms= can not be more */
-    LIMIT_REPLY_BYTES = 16000, /* what one command answers */
+    LIMIT_TOPIC_BYTES = 500,                 /* MaxTopicLength= can not be more */
+    LIMIT_MOTD_BYTES = 4000,                 /* Motd= in all */
+    LIMIT_HISTORY = 200,                     /* lines: History= and /history */
+    LIMIT_IGNORES = 64,                      /* MaxIgnores= can not be more */
+    LIMIT_ROOMS = 65000,                     /* MaxRooms= can not be more */
+    LIMIT_REPLY_BYTES = 16000,               /* what one command answers */
 
     /* One item of output (a line, or one answer) after rendering: text, nick, room, time, colour. */
     LIMIT_ITEM_BYTES = LIMIT_TEXT_BYTES + 512,
@@ -26,10 +26,10 @@ enum {
     TURN_ACCEPTS = 256,
     TURN_CHUNKS_PER_CLIENT = 4, /* sends to one reader who is behind */
 
-    READ_BYTES = 16384,    /* looked at in one read; above LIMIT_LINE_BYTES and its line end */
-    CHUNK_BYTES = 65536,   /* rendered for one send; above LIMIT_ITEM_BYTES */
+    READ_BYTES = 16384,  /* looked at in one read; above LIMIT_LINE_BYTES and its line end */
+    CHUNK_BYTES = 65536, /* rendered for one send; above LIMIT_ITEM_BYTES */
 
-    ANNOUNCE_PEOPLE = 30,  /* coming and going is told one by one in rooms up to this size */
+    ANNOUNCE_PEOPLE = 30, /* coming and going is told one by one in rooms up to this size */
 };
 
 #define USEC_PER_MSEC UINT64_C(1000)
@@ -39,8 +39,10 @@ enum {
 
 /* In larger rooms one line sums up who came and went, this often at most. */
 #define ANNOUNCE_SUM_USEC (10 * USEC_PER_SEC)
-/* The service never exits for idleness younger than this: systemd gives up on a socket that starts its service too often. */
+/* The service never exits for idleness younger than this: systemd gives up on a socket that starts its
+ * service too often. */
 #define IDLE_EXIT_MIN_USEC (30 * USEC_PER_SEC)
-/* A peer that owes us acknowledgements, or the rest of its reading after a half-close, for this long is gone. */
+/* A peer that owes us acknowledgements, or the rest of its reading after a half-close, for this long is gone.
+ */
 #define PEER_DEAD_USEC (110 * USEC_PER_SEC)
 #define PEER_CHECK_USEC (10 * USEC_PER_SEC)

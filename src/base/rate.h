@@ -18,7 +18,8 @@ typedef struct Rate {
     uint32_t burst;      /* units at once; 0 counts as 1 */
 } Rate;
 
-/* Whether `n` units fit now. If not, *ret_when is the time (ns) at which they will; otherwise it is untouched. */
+/* Whether `n` units fit now. If not, *ret_when is the time (ns) at which they will; otherwise it is
+ * untouched. */
 bool rate_fits(const Rate *rate, uint64_t due, uint64_t now, uint64_t n, uint64_t *ret_when);
 /* The new `due` after `n` units, which may be more than fits: then a debt is owed. */
 uint64_t rate_charge(const Rate *rate, uint64_t due, uint64_t now, uint64_t n);

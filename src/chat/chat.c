@@ -32,8 +32,8 @@ static int chat_allocate(Chat *chat)
     chat->members = calloc(header->max_members, sizeof *chat->members);
     chat->turn.sessions = calloc(header->max_sessions, sizeof *chat->turn.sessions);
     chat->turn.rooms = calloc(header->max_rooms, sizeof *chat->turn.rooms);
-    if (chat->sessions == NULL || chat->rooms == NULL || chat->members == NULL || chat->turn.sessions == NULL ||
-        chat->turn.rooms == NULL)
+    if (chat->sessions == NULL || chat->rooms == NULL || chat->members == NULL ||
+        chat->turn.sessions == NULL || chat->turn.rooms == NULL)
         return error_origin(-ENOMEM);
     return 0;
 }
@@ -103,11 +103,12 @@ static void chat_set_motd(Chat *chat, const char *text)
 
 void chat_set_config(Chat *chat, const Config *config)
 {
+    /* A line of any length that is allowed must fit, with its line end. */
+    uint32_t burst = MAX(config->bytes_burst, config->max_line_length + 2);
+
     chat->config = config;
     chat->lines = (Rate){.per_second = config->lines_per_second, .burst = config->lines_burst};
-    /* A line of any length that is allowed must fit in a full bucket. */
-    chat->bytes = (Rate){.per_second = config->bytes_per_second,
-                         .burst = MAX(config->bytes_burst, config->max_line_length + 2)};
+    chat->bytes = (Rate){.per_second = config->bytes_per_second, .burst = burst};
     chat_set_motd(chat, config->motd);
 }
 
@@ -149,7 +150,8 @@ bool chat_turn_is_full(const Chat *chat)
 {
     const StateHeader *header = chat->state.header;
 
-    /* Those who keep up must never lose a line: what one turn appends stays well below the size of the ring. */
+    /* Those who keep up must never lose a line: what one turn appends stays well below the size of the ring.
+     */
     return header->head - header->flushed > header->transcript_size / 4;
 }
 

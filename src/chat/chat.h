@@ -5,9 +5,9 @@
 /*
  * The chat: its state, what is derived from it, and who has something new to hear in this turn.
  *
- * Who calls it says what time it is (chat_set_time), opens and closes sessions (chat/session.h), executes lines
- * (chat/command.h), and at the end of the turn sends to everyone in `turn` what they read (chat/stream.h), and then calls
- * chat_end_turn(). It knows no socket.
+ * Who calls it says what time it is (chat_set_time), opens and closes sessions (chat/session.h), executes
+ * lines (chat/command.h), and at the end of the turn sends to everyone in `turn` what they read
+ * (chat/stream.h), and then calls chat_end_turn(). It knows no socket.
  */
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ typedef struct Config Config;
 /* What is derived of a session, in the place of its record. */
 typedef struct SessionSide {
     uint64_t nick_hash;
-    uint32_t first_member; /* of the rooms it is in, SLOT_NONE: none */
+    uint32_t first_member;           /* of the rooms it is in, SLOT_NONE: none */
     uint32_t lag_previous, lag_next; /* among those with SESSION_LAGGING */
     uint16_t n_rooms;
     uint8_t n_ignored;
@@ -58,12 +58,12 @@ typedef struct Answer {
 typedef struct Chat {
     State state;
     Transcript transcript;
-    const Config *config; /* borrowed; replaced by chat_set_config() */
-    const Log *log;       /* borrowed */
-    Rate lines, bytes;    /* of each client */
-    uint64_t now;         /* usec, monotonic */
-    uint64_t wall;        /* usec since the epoch */
-    int64_t utc_offset;   /* seconds that local time is ahead of UTC */
+    const Config *config;      /* borrowed; replaced by chat_set_config() */
+    const Log *log;            /* borrowed */
+    Rate lines, bytes;         /* of each client */
+    uint64_t now;              /* usec, monotonic */
+    uint64_t wall;             /* usec since the epoch */
+    int64_t utc_offset;        /* seconds that local time is ahead of UTC */
     uint64_t utc_offset_until; /* usec since the epoch: when to look again */
     uint64_t process_started_wall;
 
@@ -73,15 +73,16 @@ typedef struct Chat {
     MemberSide *members;
     Index nicks, room_names, addresses;
     uint32_t first_lagging;
-    uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX: nothing to tell */
+    uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
+                              nothing to tell */
     Turn turn;
     Answer answer;
     char line[LIMIT_TEXT_BYTES]; /* the line that is being executed, cleaned */
 } Chat;
 
 /*
- * A chat with nobody in it, for up to `max_sessions` people. `config` and `log` must outlive it. 0, or a negative errno.
- * A Chat is large: it belongs on the heap.
+ * A chat with nobody in it, for up to `max_sessions` people. `config` and `log` must outlive it. 0, or a
+ * negative errno. A Chat is large: it belongs on the heap.
  */
 int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_sessions);
 void chat_done(Chat *chat);
@@ -105,7 +106,8 @@ void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const cha
 void chat_error(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 void chat_reply(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 
-/* Adds to the answer; what does not fit is left out, by whole calls. chat_answer_send() sends what there is, as lines. */
+/* Adds to the answer; what does not fit is left out, by whole calls. chat_answer_send() sends what there is,
+ * as lines. */
 void chat_answer(Chat *chat, const char *format, ...) _printf_(2, 3);
 void chat_answer_send(Chat *chat, uint32_t to);
 

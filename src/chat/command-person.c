@@ -35,7 +35,8 @@ int command_nick(Chat *chat, uint32_t session, Arguments arguments)
     int r = name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick);
 
     if (r == NAME_TOO_LONG) {
-        chat_error(chat, session, "A nick may have %u characters; that one has more.", chat->config->max_nick_length);
+        chat_error(chat, session, "A nick may have %u characters; that one has more.",
+                   chat->config->max_nick_length);
         return 0;
     }
     if (r != 0) {
@@ -110,7 +111,8 @@ static void answer_rooms_of(Chat *chat, uint32_t session)
     const char *separator = "in";
 
     for (; member != SLOT_NONE; member = chat->members[member].next_of_session) {
-        chat_answer(chat, "%s #%s", separator, chat->state.rooms[chat->state.members[member].room].name.bytes);
+        chat_answer(chat, "%s #%s", separator,
+                    chat->state.rooms[chat->state.members[member].room].name.bytes);
         separator = ",";
     }
 }
@@ -160,8 +162,8 @@ int command_away(Chat *chat, uint32_t session, Arguments arguments)
     AwayRecord *away = &chat->state.aways[session];
 
     if (arguments.n > chat->config->max_topic_length) {
-        chat_error(chat, session, "That text may have %u bytes; yours has %zu.", chat->config->max_topic_length,
-                   arguments.n);
+        chat_error(chat, session, "That text may have %u bytes; yours has %zu.",
+                   chat->config->max_topic_length, arguments.n);
         return 0;
     }
     if (arguments.n == 0 && (record->flags & SESSION_AWAY)) {

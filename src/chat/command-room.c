@@ -14,7 +14,7 @@
 #include "chat/session.h"
 
 enum {
-    WHO_COLUMNS = 70,  /* of names, before a new line begins */
+    WHO_COLUMNS = 70, /* of names, before a new line begins */
     ROOMS_LISTED = 30,
     ANSWER_REST = 256, /* bytes kept for the last words of a list */
 };
@@ -183,7 +183,8 @@ int command_who(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     n = chat->rooms[room].n_members;
     chat_answer(chat, "%u %s in #%s:", n, n == 1 ? "person" : "people", chat->state.rooms[room].name.bytes);
-    for (member = chat->rooms[room].first_member; member != SLOT_NONE; member = chat->members[member].next_in_room) {
+    for (member = chat->rooms[room].first_member; member != SLOT_NONE;
+         member = chat->members[member].next_in_room) {
         const SessionRecord *record = session_record(chat, chat->state.members[member].session);
 
         if (sizeof chat->answer.text - chat->answer.n < ANSWER_REST)
@@ -214,7 +215,8 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
         if (arguments_equal(arguments, "-"))
             arguments.n = 0;
         room_set_topic(chat, room, session, arguments.text, arguments.n);
-        chat_reply(chat, session, arguments.n > 0 ? "The topic of #%s is set." : "The topic of #%s is cleared.",
+        chat_reply(chat, session,
+                   arguments.n > 0 ? "The topic of #%s is set." : "The topic of #%s is cleared.",
                    record->name.bytes);
     } else if (record->topic_n > 0) {
         chat_reply(chat, session, "Topic of #%s, set by %s: %.*s", record->name.bytes, record->topic_by.bytes,

@@ -65,7 +65,8 @@ static void format_time(uint64_t wall, char *text, size_t size)
     time_t seconds = (time_t) (wall / USEC_PER_SEC);
     struct tm local;
 
-    if (localtime_r(&seconds, &local) == NULL || strftime(text, size, "%Y-%m-%d %H:%M:%S %Z (%z)", &local) == 0)
+    if (localtime_r(&seconds, &local) == NULL ||
+        strftime(text, size, "%Y-%m-%d %H:%M:%S %Z (%z)", &local) == 0)
         (void) snprintf(text, size, "an unknown time");
 }
 
@@ -93,8 +94,8 @@ static void answer_command(Chat *chat, const Command *command)
 {
     char synopsis[64];
 
-    (void) snprintf(synopsis, sizeof synopsis, "/%s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
-                    command->arguments);
+    (void) snprintf(synopsis, sizeof synopsis, "/%s%s%s", command->name,
+                    command->arguments[0] != '\0' ? " " : "", command->arguments);
     chat_answer(chat, "%-20s  %s\n", synopsis, command->help);
 }
 
@@ -112,7 +113,8 @@ int command_help(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     if (arguments.n == 0)
-        chat_answer(chat, "Everything else is said in your current room. // says a line that begins with a slash.");
+        chat_answer(chat,
+                    "Everything else is said in your current room. // says a line that begins with a slash.");
     chat_answer_send(chat, session);
     return 0;
 }

@@ -34,7 +34,8 @@ const Command COMMANDS[] = {
 Arguments arguments_next(Arguments *arguments)
 {
     const char *end = memchr(arguments->text, ' ', arguments->n);
-    Arguments word = {.text = arguments->text, .n = end != NULL ? (size_t) (end - arguments->text) : arguments->n};
+    Arguments word = {.text = arguments->text,
+                      .n = end != NULL ? (size_t) (end - arguments->text) : arguments->n};
 
     arguments->text += word.n;
     arguments->n -= word.n;
@@ -54,7 +55,8 @@ static void command_unknown(Chat *chat, uint32_t session, Arguments word)
     for (const Command *command = COMMANDS; command->name != NULL; command++)
         names[n++] = command->name;
     if (word.n >= sizeof text) {
-        chat_error(chat, session, "Unknown command. /help lists them; two slashes say a line that begins with one.");
+        chat_error(chat, session,
+                   "Unknown command. /help lists them; two slashes say a line that begins with one.");
         return;
     }
     memcpy(text, word.text, word.n);
@@ -63,7 +65,8 @@ static void command_unknown(Chat *chat, uint32_t session, Arguments word)
     if (guess != NULL)
         chat_error(chat, session, "Unknown command /%s. Did you mean /%s? /help lists them.", text, guess);
     else
-        chat_error(chat, session, "Unknown command /%s. /help lists them; two slashes say a line that begins with one.",
+        chat_error(chat, session,
+                   "Unknown command /%s. /help lists them; two slashes say a line that begins with one.",
                    text);
 }
 

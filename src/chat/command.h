@@ -27,8 +27,9 @@ typedef struct Command {
 extern const Command COMMANDS[];
 
 /*
- * Executes one line, as it came from the client without its line end: at most LIMIT_LINE_BYTES. What the client is told goes into
- * the transcript. 0, or a negative errno that is fatal for the service; nothing that a client can write causes one.
+ * Executes one line, as it came from the client without its line end: at most LIMIT_LINE_BYTES. What the
+ * client is told goes into the transcript. 0, or a negative errno that is fatal for the service; nothing that
+ * a client can write causes one.
  */
 int command_execute(Chat *chat, uint32_t session, const char *line, size_t n);
 /* Whether the line is a command: before it runs, its session should be sent what it has not read yet. */

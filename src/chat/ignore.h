@@ -2,12 +2,14 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/* Whom a session does not want to hear: by name, and by the connection that bore it, so that a new name does not help. */
+/* Whom a session does not want to hear: by name, and by the connection that bore it, so that a new name does
+ * not help. */
 
 #include "chat/chat.h"
 
 bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t name_hash);
-/* Adds a name, borne by the session of that serial (0: nobody now). False: MaxIgnores= are ignored already. */
+/* Adds a name, borne by the session of that serial (0: nobody now). False: MaxIgnores= are ignored already.
+ */
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
 /* False: that name is not ignored. */
 bool ignore_remove(Chat *chat, uint32_t session, const Name *nick);

@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/* A hash index from a key of bytes to a number: who has a nick, which room has a name, how many come from an address. */
+/* A hash index from a key of bytes to a number: who has a nick, which room has a name, how many come from an
+ * address. */
 
 #include <stddef.h>
 #include <stdint.h>

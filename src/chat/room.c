@@ -136,7 +136,8 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
     chat->state.members[member] =
         (MemberRecord){.joined = chat->state.header->head, .session = session, .room = room};
-    /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn. */
+    /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
+     */
     chat_touch_session(chat, session);
     *ret_room = room;
     return 0;
@@ -190,7 +191,8 @@ static void room_tell_summary(Chat *chat, uint32_t room)
 
     for (size_t i = 0; i < N_ELEMENTS(parts); i++)
         if (parts[i].n > 0)
-            n += (size_t) snprintf(text + n, sizeof text - n, "%s%u %s", n > 0 ? ", " : "", parts[i].n, parts[i].did);
+            n += (size_t) snprintf(text + n, sizeof text - n, "%s%u %s", n > 0 ? ", " : "", parts[i].n,
+                                   parts[i].did);
     record->n_came = record->n_left = record->n_renamed = 0;
     record->sum_due = 0;
     if (chat->rooms[room].n_members > 0)

@@ -2,7 +2,8 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/* Rooms, and who is in them. A room is made by the first who joins and gone when the last has left; the lobby stays. */
+/* Rooms, and who is in them. A room is made by the first who joins and gone when the last has left; the lobby
+ * stays. */
 
 #include "chat/chat.h"
 
@@ -23,7 +24,8 @@ uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session);
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room);
 /* Leaves a room it is in, and tells the others. */
 void room_leave(Chat *chat, uint32_t session, uint32_t room);
-/* Tells the others that `session` came, left or is now called `text`: at once, or summed up where there are many. */
+/* Tells the others that `session` came, left or is now called `text`: at once, or summed up where there are
+ * many. */
 void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n);
 /* What is due of these sums. */
 void room_tell_summaries(Chat *chat);

@@ -43,7 +43,8 @@ static int nick_add_guest(Chat *chat, uint32_t session)
     int r;
 
     do {
-        nick.n = (uint8_t) snprintf(nick.bytes, sizeof nick.bytes, "guest%" PRIu64, chat->state.header->next_guest++);
+        nick.n = (uint8_t) snprintf(nick.bytes, sizeof nick.bytes, "guest%" PRIu64,
+                                    chat->state.header->next_guest++);
         r = nick_add(chat, session, &nick);
     } while (r == SESSION_NICK_TAKEN);
     return error_trace(r);
@@ -216,7 +217,7 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
         return false;
     if (entry->to != 0)
         return entry->to == record->serial &&
-            (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry->from, entry->from_hash));
+               (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry->from, entry->from_hash));
     if (entry->from == record->serial)
         return false;
     member = room_member(chat, entry->room, session);

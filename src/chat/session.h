@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A session: one connection as the chat sees it. It has a nick from the beginning, is in at least one room until it is closed, and
- * reads the transcript at its own pace (chat/stream.h).
+ * A session: one connection as the chat sees it. It has a nick from the beginning, is in at least one room
+ * until it is closed, and reads the transcript at its own pace (chat/stream.h).
  */
 
 #include "chat/chat.h"
@@ -15,9 +15,11 @@ enum {
     SESSION_NICK_TAKEN,
 };
 
-/* 0 with *ret_session, SESSION_FULL, SESSION_ADDRESS_FULL, or a negative errno. It is in the lobby, as guestN. */
+/* 0 with *ret_session, SESSION_FULL, SESSION_ADDRESS_FULL, or a negative errno. It is in the lobby, as
+ * guestN. */
 int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session);
-/* It says nothing more, and hears only what has been said by now. The connection goes when it has heard it. */
+/* It says nothing more, and hears only what has been said by now. The connection goes when it has heard it.
+ */
 void session_end(Chat *chat, uint32_t session);
 /* Leaves its rooms and frees its nick. */
 void session_close(Chat *chat, uint32_t session);

@@ -26,7 +26,8 @@ static size_t region_add(size_t *size, size_t record, size_t n)
     return offset;
 }
 
-/* The one place that knows the order of the regions. Returns the size of the file, SIZE_MAX if it would overflow. */
+/* The one place that knows the order of the regions. Returns the size of the file, SIZE_MAX if it would
+ * overflow. */
 static size_t state_place(State *state, const StateHeader *header, char *base)
 {
     size_t size = 0;
@@ -35,7 +36,8 @@ static size_t state_place(State *state, const StateHeader *header, char *base)
     size_t at_rooms = region_add(&size, header->room_size, header->max_rooms);
     size_t at_members = region_add(&size, header->member_size, header->max_members);
     size_t at_aways = region_add(&size, header->away_size, header->max_sessions);
-    size_t at_ignored = region_add(&size, (size_t) header->ignored_size * header->max_ignored, header->max_sessions);
+    size_t at_ignored =
+        region_add(&size, (size_t) header->ignored_size * header->max_ignored, header->max_sessions);
     size_t at_ring = region_add(&size, 1, header->transcript_size);
 
     if (base != NULL) {
@@ -52,7 +54,8 @@ static size_t state_place(State *state, const StateHeader *header, char *base)
 
 static uint32_t count_members(const Config *config, uint32_t max_sessions, uint32_t max_rooms)
 {
-    uint32_t each = config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
+    uint32_t each =
+        config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
     uint64_t n = (uint64_t) each * max_sessions;
 
     return (uint32_t) MIN(n, (uint64_t) INT32_MAX);

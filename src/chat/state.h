@@ -63,7 +63,8 @@ enum {
     SETTING_BELL = 1 << 3,
 };
 
-/* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX socket. */
+/* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX
+ * socket. */
 typedef struct Peer {
     uint8_t address[16];
     uint32_t uid;
@@ -72,8 +73,8 @@ typedef struct Peer {
 } Peer;
 
 typedef struct SessionRecord {
-    uint64_t serial; /* 0: this record is free */
-    uint64_t cursor; /* the next entry to read */
+    uint64_t serial;              /* 0: this record is free */
+    uint64_t cursor;              /* the next entry to read */
     uint64_t replay, replay_last; /* older entries to be read before it: from, and the last one; 0: none */
     uint64_t end;                 /* with SESSION_ENDING */
     uint32_t written;             /* bytes of the current item that have been sent */
@@ -81,8 +82,8 @@ typedef struct SessionRecord {
     uint32_t missed, lost; /* lines overwritten unread: being told of, and since then */
     uint8_t flags;
     uint8_t settings;
-    uint8_t item_key;  /* how the current item is rendered, fixed when `written` is not 0 */
-    uint16_t answered; /* telnet requests in the pending line that were answered */
+    uint8_t item_key;      /* how the current item is rendered, fixed when `written` is not 0 */
+    uint16_t answered;     /* telnet requests in the pending line that were answered */
     uint32_t greet_others; /* how many others the greeting tells of */
     uint64_t lines_due, bytes_due;
     uint64_t connected_wall, spoke_wall;
@@ -93,10 +94,10 @@ typedef struct SessionRecord {
 } SessionRecord;
 
 typedef struct RoomRecord {
-    uint64_t created_wall; /* 0: this record is free */
-    uint64_t last_said;    /* position of the last thing said in it; 0: none */
+    uint64_t created_wall;              /* 0: this record is free */
+    uint64_t last_said;                 /* position of the last thing said in it; 0: none */
     uint32_t n_came, n_left, n_renamed; /* not yet told, in a large room */
-    uint64_t sum_due; /* usec of the monotonic clock: when they may be told; 0: any time */
+    uint64_t sum_due;                   /* usec of the monotonic clock: when they may be told; 0: any time */
     Name name;
     Name topic_by;
     uint16_t topic_n;

@@ -15,7 +15,8 @@ static void stream_load_chain(Stream *stream)
     const Entry *entry = transcript_at(transcript, stream->next.replay_last);
 
     stream->n_chain = 0;
-    while (entry != NULL && entry->pos >= stream->next.replay && stream->n_chain < N_ELEMENTS(stream->chain)) {
+    while (entry != NULL && entry->pos >= stream->next.replay &&
+           stream->n_chain < N_ELEMENTS(stream->chain)) {
         stream->chain[stream->n_chain++] = entry->pos;
         entry = transcript_at(transcript, entry->prev);
     }
@@ -54,12 +55,13 @@ bool stream_is_shared(const Chat *chat, uint32_t room, uint32_t session, uint8_t
     uint8_t flags = record->flags & (SESSION_GREETED | SESSION_LAGGING | SESSION_ENDING);
     uint32_t member;
 
-    if (side->is_touched || flags != SESSION_GREETED || side->n_ignored > 0 || (record->settings & SETTING_BELL) ||
-        record->cursor > chat->state.header->flushed)
+    if (side->is_touched || flags != SESSION_GREETED || side->n_ignored > 0 ||
+        (record->settings & SETTING_BELL) || record->cursor > chat->state.header->flushed)
         return false;
     if (side->n_rooms > 1)
         for (member = side->first_member; member != SLOT_NONE; member = chat->members[member].next_of_session)
-            if (chat->state.members[member].room != room && chat->rooms[chat->state.members[member].room].is_touched)
+            if (chat->state.members[member].room != room &&
+                chat->rooms[chat->state.members[member].room].is_touched)
                 return false;
     *ret_key = (record->settings & SHARED_SETTINGS) | (record->current_room != room ? ITEM_OTHER_ROOM : 0);
     return true;
@@ -82,7 +84,7 @@ static bool stream_hears(const Stream *stream, const Entry *entry)
     if (stream->session != SLOT_NONE)
         return session_hears(stream->chat, stream->session, entry);
     return entry->to == 0 && entry->room == stream->room &&
-        (stream->hears_joins || entry_is_speech(entry) || entry->kind == ENTRY_TOPIC);
+           (stream->hears_joins || entry_is_speech(entry) || entry->kind == ENTRY_TOPIC);
 }
 
 static uint8_t stream_key(const Stream *stream, const Entry *entry)
@@ -176,7 +178,8 @@ bool stream_is_at_end(const Stream *stream)
 
     if (record->flags & SESSION_ENDING)
         end = MIN(end, record->end);
-    return stream->n_chain == 0 && stream->next.missed == 0 && record->lost == 0 && stream->next.cursor >= end;
+    return stream->n_chain == 0 && stream->next.missed == 0 && record->lost == 0 &&
+           stream->next.cursor >= end;
 }
 
 static void stream_store_position(const Stream *stream, const StreamPosition *position)

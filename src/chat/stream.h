@@ -4,8 +4,8 @@
 
 /*
  * What a session reads next. A stream walks over the items that a session has not been sent: its greeting, a
- * notice of lines it missed, older entries that are replayed to it, and the entries of the transcript that are for
- * it. It changes nothing until it is stored, so items can be rendered, sent, and counted only then.
+ * notice of lines it missed, older entries that are replayed to it, and the entries of the transcript that
+ * are for it. It changes nothing until it is stored, so items can be rendered, sent, and counted only then.
  *
  * Listeners of one room who have the same to read can share one rendering: the shared stream is theirs.
  */
@@ -53,7 +53,8 @@ typedef struct Stream {
 } Stream;
 
 void stream_open(Stream *stream, Chat *chat, uint32_t session);
-/* Whether a member of `room` may be sent what others there are sent in this turn, and which variety of it (*ret_key). */
+/* Whether a member of `room` may be sent what others there are sent in this turn, and which variety of it
+ * (*ret_key). */
 bool stream_is_shared(const Chat *chat, uint32_t room, uint32_t session, uint8_t *ret_key);
 /* What is new in this turn in `room`, for the listeners of that variety. */
 void stream_open_shared(Stream *stream, Chat *chat, uint32_t room, uint8_t key);

@@ -37,7 +37,8 @@ static size_t ring_offset(const StateHeader *header, uint64_t pos)
     return (size_t) (pos % header->transcript_size);
 }
 
-/* Where an entry of `size` bytes goes that is to follow `pos`: there, or at the start of the ring if it would not fit. */
+/* Where an entry of `size` bytes goes that is to follow `pos`: there, or at the start of the ring if it would
+ * not fit. */
 static uint64_t ring_place(const StateHeader *header, uint64_t pos, size_t size)
 {
     size_t rest = header->transcript_size - ring_offset(header, pos);
@@ -46,8 +47,8 @@ static uint64_t ring_place(const StateHeader *header, uint64_t pos, size_t size)
 }
 
 /*
- * An entry that would reach past the end of the ring begins at its start instead, and leaves a gap. The gap is marked by a
- * zero where the size would be, or is too small for an entry.
+ * An entry that would reach past the end of the ring begins at its start instead, and leaves a gap. The gap
+ * is marked by a zero where the size would be, or is too small for an entry.
  */
 static uint64_t skip_gap(const State *state, uint64_t pos)
 {

@@ -37,13 +37,13 @@ typedef struct TranscriptSpan {
 
 typedef struct Entry {
     uint64_t pos;
-    uint64_t prev; /* position of what was said in the room before this; 0: nothing */
-    uint64_t wall; /* usec since the epoch */
-    uint64_t from; /* a session's serial; 0: the server */
-    uint64_t to;   /* a session's serial; 0: everybody in the room */
+    uint64_t prev;      /* position of what was said in the room before this; 0: nothing */
+    uint64_t wall;      /* usec since the epoch */
+    uint64_t from;      /* a session's serial; 0: the server */
+    uint64_t to;        /* a session's serial; 0: everybody in the room */
     uint64_t from_hash; /* of the folded nick */
-    uint32_t size; /* of the entry, a multiple of 8 */
-    uint32_t room; /* SLOT_NONE: in none */
+    uint32_t size;      /* of the entry, a multiple of 8 */
+    uint32_t room;      /* SLOT_NONE: in none */
     uint16_t text_n;
     uint8_t kind;
     uint8_t nick_n;
@@ -97,9 +97,11 @@ void transcript_init(Transcript *transcript, State *state, TranscriptReclaim rec
 /* Returns the position of the new entry. An entry is at most an eighth of the smallest ring. */
 uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft);
 /*
- * The first entry at *pos or later, *pos set to its position; NULL when there is none before the head. *pos must be the position
- * of an entry, of what followed one, or the tail or head. The entry stays valid until the next append.
+ * The first entry at *pos or later, *pos set to its position; NULL when there is none before the head. *pos
+ * must be the position of an entry, of what followed one, or the tail or head. The entry stays valid until
+ * the next append.
  */
 const Entry *transcript_read(const Transcript *transcript, uint64_t *pos);
-/* The entry at `pos`, or NULL if it was overwritten or `pos` is 0. For positions taken from entries and records. */
+/* The entry at `pos`, or NULL if it was overwritten or `pos` is 0. For positions taken from entries and
+ * records. */
 const Entry *transcript_at(const Transcript *transcript, uint64_t pos);

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A front is how one kind of client sees the chat: bytes to lines, items to bytes. It has no state of its own;
- * what it must know from one read to the next is in the session.
+ * A front is how one kind of client sees the chat: bytes to lines, items to bytes. It has no state of its
+ * own; what it must know from one read to the next is in the session.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,8 @@ typedef struct Stream Stream;
 typedef enum FrameResult {
     FRAME_MORE,     /* no whole line yet */
     FRAME_LINE,     /* a line */
-    FRAME_TOO_LONG, /* more than the limit, and no end yet: what was consumed is lost, and so is the rest of the line */
+    FRAME_TOO_LONG, /* more than the limit, and no end yet: what was consumed is lost, and so is the rest of
+                       the line */
     FRAME_SKIPPED,  /* a part of such a rest; the line ended if `is_end` */
 } FrameResult;
 
@@ -28,8 +29,8 @@ typedef enum FrameResult {
 typedef struct FrameInput {
     const char *bytes;
     size_t n;
-    bool is_all;      /* nothing follows: the last line needs no line end */
-    bool is_skipping; /* in the rest of a line that was too long */
+    bool is_all;         /* nothing follows: the last line needs no line end */
+    bool is_skipping;    /* in the rest of a line that was too long */
     uint16_t n_answered; /* requests in these bytes that were answered when they were looked at before */
     size_t max_line;
 } FrameInput;
@@ -48,16 +49,19 @@ typedef struct Frame {
 typedef struct Front {
     const char *name;
     FrameResult (*frame)(const FrameInput *input, Frame *ret_frame);
-    /* At most LIMIT_ITEM_BYTES (the greeting: with the message of the day). The same item always gives the same bytes. */
+    /* At most LIMIT_ITEM_BYTES (the greeting: with the message of the day). The same item always gives the
+     * same bytes. */
     size_t (*render)(const Chat *chat, uint32_t session, const Item *item, char *to);
 } Front;
 
 extern const Front front_plain;
 
 /*
- * Renders items until there are no more or less than one item's room is left of `size` (at least LIMIT_ITEM_BYTES). What was sent
- * of the first one before is left out: *ret_skip bytes at the start. Returns the bytes with those.
+ * Renders items until there are no more or less than one item's room is left of `size` (at least
+ * LIMIT_ITEM_BYTES). What was sent of the first one before is left out: *ret_skip bytes at the start. Returns
+ * the bytes with those.
  */
 size_t front_render(const Front *front, Stream *stream, char *to, size_t size, size_t *ret_skip);
-/* Only the first `sent` of these bytes have been sent: renders `stream`, opened anew, up to there and stores that. */
+/* Only the first `sent` of these bytes have been sent: renders `stream`, opened anew, up to there and stores
+ * that. */
 void front_store_sent(const Front *front, Stream *stream, char *scratch, size_t sent);

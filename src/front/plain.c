@@ -99,8 +99,14 @@ static void out_time(Out *out, const Chat *chat, const Entry *entry)
 {
     int64_t minutes = ((int64_t) (entry->wall / USEC_PER_SEC) + chat->utc_offset) / 60;
     unsigned hour = (unsigned) (minutes / 60 % 24), minute = (unsigned) (minutes % 60);
-    const char text[] = {'[', (char) ('0' + hour / 10), (char) ('0' + hour % 10), ':',
-                         (char) ('0' + minute / 10), (char) ('0' + minute % 10), ']', ' '};
+    const char text[] = {'[',
+                         (char) ('0' + hour / 10),
+                         (char) ('0' + hour % 10),
+                         ':',
+                         (char) ('0' + minute / 10),
+                         (char) ('0' + minute % 10),
+                         ']',
+                         ' '};
 
     out_put(out, text, sizeof text);
 }

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * Telnet commands in a client's bytes (RFC 854). Options are refused, WILL with DONT and DO with WONT (RFC 1143, section 7: the
- * state NO needs no memory to do that without loops); everything else is removed.
+ * Telnet commands in a client's bytes (RFC 854). Options are refused, WILL with DONT and DO with WONT (RFC
+ * 1143, section 7: the state NO needs no memory to do that without loops); everything else is removed.
  */
 
 #include <stddef.h>
@@ -20,8 +20,8 @@ enum {
 };
 
 /*
- * The length of the telnet command that `bytes` (n > 0) begin with: 0 if its end is not there yet. IAC IAC, which stands for the
- * byte 255, is a command of two bytes.
+ * The length of the telnet command that `bytes` (n > 0) begin with: 0 if its end is not there yet. IAC IAC,
+ * which stands for the byte 255, is a command of two bytes.
  */
 size_t telnet_length(const char *bytes, size_t n);
 /* The answer to a whole command: three bytes, or none. Returns their number. */

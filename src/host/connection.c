@@ -40,7 +40,8 @@ static void log_client(const Server *server, uint32_t session, const char *id, c
     char peer[PEER_TEXT_MAX];
 
     peer_format(&record->peer, peer);
-    log_event(server->log, (LogEvent){.priority = LOG_INFO, .id = id, .nick = record->nick.bytes, .peer = peer},
+    log_event(server->log,
+              (LogEvent){.priority = LOG_INFO, .id = id, .nick = record->nick.bytes, .peer = peer},
               "%s %s (%s).", record->nick.bytes, did, peer);
 }
 
@@ -58,7 +59,8 @@ void connection_open(Server *server, uint32_t session, int fd, bool is_tcp)
         connection_drop(server, session);
 }
 
-/* Throws away what is unread: with it in the queue, close(2) would reset the connection and destroy what is still on its way out. */
+/* Throws away what is unread: with it in the queue, close(2) would reset the connection and destroy what is
+ * still on its way out. */
 static void connection_discard(Server *server, const Connection *connection)
 {
     size_t left = DISCARD_BYTES;
@@ -164,7 +166,8 @@ static int connection_execute(Server *server, uint32_t session, const Frame *fra
     if (result == FRAME_TOO_LONG) {
         if (!frame->is_end)
             record->flags |= SESSION_SKIPPING;
-        chat_error(chat, session, "That line had more than %u bytes and was not sent. The rest of it was skipped.",
+        chat_error(chat, session,
+                   "That line had more than %u bytes and was not sent. The rest of it was skipped.",
                    chat->config->max_line_length);
         return 0;
     }
@@ -180,64 +183,82 @@ typedef enum FramesResult {
     FRAMES_HELD, /* what is left must wait: for its rate, for others, or for ever */
 } FramesResult;
 
-/* Executes the lines in server->read. 0 with *ret_consumed and *ret_result, or a negative errno. */
-static int connection_frames(Server *server, uint32_t session, size_t n, uint32_t *n_lines, size_t *ret_consumed,
-                             FramesResult *ret_result)
+/* Whether this client has had its share of the turn, or the turn has had its share of lines. */
+static bool connection_must_wait(const Server *server, uint32_t session, uint32_t n_lines)
 {
-    Connection *connection = connection_of(server, session);
-    SessionRecord *record = session_record(server->chat, session);
-    Frame *frame = &server->frame;
-    size_t at = 0;
-    int r;
+    return (session_record(server->chat, session)->flags & SESSION_ENDING) || n_lines == 0 ||
+           server->turn_lines >= TURN_LINES || chat_turn_is_full(server->chat);
+}
 
+/* Executes the line in `frame`, unless it must wait for its rate. 0 with *ret_result, or a negative errno. */
+static int connection_take_frame(Server *server, uint32_t session, FrameResult kind, uint32_t *n_lines,
+                                 FramesResult *ret_result)
+{
+    SessionRecord *record = session_record(server->chat, session);
+    const Frame *frame = &server->frame;
+
+    if (frame->answer_n > 0)
+        chat_tell(server->chat, session, ENTRY_RAW, SLOT_NONE, frame->answer, frame->answer_n);
+    record->answered = frame->n_answered;
     *ret_result = FRAMES_ALL;
-    while (at < n) {
+    if (kind == FRAME_MORE) {
+        *ret_result = FRAMES_MORE;
+        return 0;
+    }
+    if (kind == FRAME_SKIPPED) {
+        if (frame->is_end)
+            record->flags &= (uint8_t) ~SESSION_SKIPPING;
+        return 0;
+    }
+    if (!connection_may_say(server, session, frame->n_consumed)) {
+        *ret_result = FRAMES_HELD;
+        return 0;
+    }
+    --*n_lines;
+    record->answered = 0;
+    return error_trace(connection_execute(server, session, frame, kind));
+}
+
+/* Executes the lines in server->read. 0 with *ret_consumed and *ret_result, or a negative errno. */
+static int connection_take_frames(Server *server, uint32_t session, size_t n, uint32_t *n_lines,
+                                  size_t *ret_consumed, FramesResult *ret_result)
+{
+    const SessionRecord *record = session_record(server->chat, session);
+    FramesResult result = FRAMES_ALL;
+    size_t at = 0;
+
+    while (at < n && result == FRAMES_ALL) {
         FrameInput input = {
             .bytes = server->read + at,
             .n = n - at,
-            .is_all = (connection->flags & CONNECTION_HANGUP) && n < READ_BYTES,
+            .is_all = (connection_of(server, session)->flags & CONNECTION_HANGUP) && n < READ_BYTES,
             .is_skipping = record->flags & SESSION_SKIPPING,
             .n_answered = record->answered,
             .max_line = server->chat->config->max_line_length,
         };
-        FrameResult result;
+        FrameResult kind;
+        int r;
 
-        if ((record->flags & SESSION_ENDING) || *n_lines == 0 || server->turn_lines >= TURN_LINES ||
-            chat_turn_is_full(server->chat)) {
-            *ret_result = FRAMES_HELD;
+        if (connection_must_wait(server, session, *n_lines)) {
+            result = FRAMES_HELD;
             break;
         }
-        result = server->front->frame(&input, frame);
-        if (frame->answer_n > 0)
-            chat_tell(server->chat, session, ENTRY_RAW, SLOT_NONE, frame->answer, frame->answer_n);
-        record->answered = frame->n_answered;
-        if (result == FRAME_MORE) {
-            *ret_result = FRAMES_MORE;
-            break;
-        }
-        if (result == FRAME_SKIPPED) {
-            if (frame->is_end)
-                record->flags &= (uint8_t) ~SESSION_SKIPPING;
-        } else {
-            if (!connection_may_say(server, session, frame->n_consumed)) {
-                *ret_result = FRAMES_HELD;
-                break;
-            }
-            --*n_lines;
-            r = connection_execute(server, session, frame, result);
-            if (r < 0)
-                return error_trace(r);
-        }
-        record->answered = 0;
-        at += frame->n_consumed;
+        kind = server->front->frame(&input, &server->frame);
+        r = connection_take_frame(server, session, kind, n_lines, &result);
+        if (r < 0)
+            return error_trace(r);
+        if (result == FRAMES_ALL)
+            at += server->frame.n_consumed;
     }
     *ret_consumed = at;
+    *ret_result = result;
     return 0;
 }
 
 /*
- * recv(2) does not look past an urgent mark (tcp(7)), so half a line before one would wait for ever. A telnet client
- * sends the mark when its user interrupts: what was typed so far is to be forgotten (RFC 854, "Synch").
+ * recv(2) does not look past an urgent mark (tcp(7)), so half a line before one would wait for ever. A telnet
+ * client sends the mark when its user interrupts: what was typed so far is to be forgotten (RFC 854,
+ * "Synch").
  */
 static bool connection_is_cut_by_urgent(Server *server, uint32_t session, size_t n)
 {
@@ -256,7 +277,8 @@ static bool connection_is_cut_by_urgent(Server *server, uint32_t session, size_t
 static void connection_consume(Server *server, const Connection *connection, size_t n)
 {
     while (n > 0) {
-        ssize_t taken = recv(connection->fd, server->read, MIN(n, sizeof server->read), MSG_DONTWAIT | MSG_TRUNC);
+        ssize_t taken =
+            recv(connection->fd, server->read, MIN(n, sizeof server->read), MSG_DONTWAIT | MSG_TRUNC);
 
         if (taken <= 0 && errno != EINTR)
             break;
@@ -289,7 +311,7 @@ static int connection_read_once(Server *server, uint32_t session, uint32_t *n_li
         }
         return 0;
     }
-    r = connection_frames(server, session, (size_t) n, n_lines, &consumed, &result);
+    r = connection_take_frames(server, session, (size_t) n, n_lines, &consumed, &result);
     if (r < 0)
         return error_trace(r);
     if (result == FRAMES_MORE && connection_is_cut_by_urgent(server, session, (size_t) n))
@@ -299,7 +321,8 @@ static int connection_read_once(Server *server, uint32_t session, uint32_t *n_li
     if (result == FRAMES_MORE && (connection->flags & CONNECTION_BROKEN))
         connection_drop(server, session);
     connection_consume(server, connection, consumed);
-    /* A short look has seen everything, and what comes now is a new event; but the end of file is none of its own. */
+    /* A short look has seen everything, and what comes now is a new event; but the end of file is none of its
+     * own. */
     if (result == FRAMES_ALL && (size_t) n < sizeof server->read &&
         !(connection->flags & (CONNECTION_HANGUP | CONNECTION_BROKEN | CONNECTION_URGENT)))
         connection->flags &= (uint16_t) ~CONNECTION_READABLE;
@@ -317,8 +340,10 @@ int connection_read(Server *server, uint32_t session)
     int r;
 
     /* What a newcomer says comes after its greeting. */
-    while (again && n_looks-- > 0 && (record->flags & SESSION_GREETED) && (connection->flags & CONNECTION_READABLE)) {
-        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED)) || (record->flags & SESSION_ENDING))
+    while (again && n_looks-- > 0 && (record->flags & SESSION_GREETED) &&
+           (connection->flags & CONNECTION_READABLE)) {
+        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED)) ||
+            (record->flags & SESSION_ENDING))
             return 0;
         r = connection_read_once(server, session, &n_lines, &again);
         if (r < 0)
@@ -414,7 +439,8 @@ void connection_flush(Server *server, uint32_t session)
     Connection *connection = connection_of(server, session);
 
     for (unsigned i = 0; i < TURN_CHUNKS_PER_CLIENT; i++)
-        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_BLOCKED)) || !connection_flush_chunk(server, session))
+        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_BLOCKED)) ||
+            !connection_flush_chunk(server, session))
             return;
     connection_fall_behind(server, session);
     if (connection->flags & CONNECTION_BEHIND)

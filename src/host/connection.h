@@ -5,9 +5,10 @@
 /*
  * A connection: a socket and the session it belongs to.
  *
- * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines is
- * consumed afterwards. So a client that sends half a line, or more than it may, costs no memory here, and is
- * held back by its own socket buffer. That needs edge-triggered epoll(7): bytes that wait are no event, new ones are.
+ * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines
+ * is consumed afterwards. So a client that sends half a line, or more than it may, costs no memory here, and
+ * is held back by its own socket buffer. That needs edge-triggered epoll(7): bytes that wait are no event,
+ * new ones are.
  */
 
 #include <stdbool.h>
@@ -46,7 +47,8 @@ void connection_handle(Server *server, uint32_t session, uint32_t events);
 int connection_read(Server *server, uint32_t session);
 /* Sends what the session has not read, a turn's worth at most. */
 void connection_flush(Server *server, uint32_t session);
-/* Sends bytes rendered for several. False: not all of them went; it must be told by connection_held_back(). */
+/* Sends bytes rendered for several. False: not all of them went; it must be told by connection_held_back().
+ */
 bool connection_send(Server *server, uint32_t session, const char *bytes, size_t n, size_t *ret_sent);
 /* Only `sent` bytes of what the session reads next could be sent. */
 void connection_held_back(Server *server, uint32_t session, size_t sent);

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * The end of a turn: everyone who has something new is sent it. Those who listen to one room in the same way are sent the
- * same bytes, rendered once.
+ * The end of a turn: everyone who has something new is sent it. Those who listen to one room in the same way
+ * are sent the same bytes, rendered once.
  */
 
 #include <stddef.h>

@@ -25,7 +25,8 @@ static bool is_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0;
 }
 
-/* Listening, or a stream that is connected. A socket that is neither is treated as one that does not listen. */
+/* Listening, or a stream that is connected. A socket that is neither is treated as one that does not listen.
+ */
 static bool is_listening(int fd)
 {
     int listening = 0;
@@ -86,7 +87,8 @@ static int inherit_one(const Log *log, Inherited *inherited, int fd, const char 
     }
     if (!name_is_plain(name) || !is_listening(fd) || inherited->n == INHERIT_MAX) {
         log_event(log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_SOCKET_UNKNOWN},
-                  "Closed a descriptor named \"%.64s\": a listening socket is named \"plain\" (FileDescriptorName=).",
+                  "Closed a descriptor named \"%.64s\": a listening socket is named \"plain\" "
+                  "(FileDescriptorName=).",
                   name);
         (void) fd_close(fd);
         return INHERIT_UNKNOWN;

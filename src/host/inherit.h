@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * The sockets this process was started with: from systemd (sd_listen_fds(3)), or from a classic inetd in wait mode, which
- * gives its listening socket as descriptor 0.
+ * The sockets this process was started with: from systemd (sd_listen_fds(3)), or from a classic inetd in wait
+ * mode, which gives its listening socket as descriptor 0.
  */
 
 #include <stdbool.h>

@@ -104,7 +104,8 @@ static void journal_tell_dropped(Journal *journal)
 
     if (journal->n_dropped == 0 || journal->n == QUEUE_LENGTH)
         return;
-    (void) snprintf(message, sizeof message, "%u log entries were dropped: they came too fast.", journal->n_dropped);
+    (void) snprintf(message, sizeof message, "%u log entries were dropped: they came too fast.",
+                    journal->n_dropped);
     record_fill(&journal->queue[(journal->first + journal->n++) % QUEUE_LENGTH],
                 &(LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_LOG_DROPPED, .message = message});
     journal->n_dropped = 0;
@@ -170,7 +171,8 @@ JournalTarget journal_pick_target(void)
 
     if (inherit_is_inetd())
         return JOURNAL_NATIVE;
-    if (stream == NULL || sscanf(stream, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &status) < 0)
+    if (stream == NULL || sscanf(stream, "%llu:%llu", &device, &inode) != 2 ||
+        fstat(STDERR_FILENO, &status) < 0)
         return JOURNAL_STDERR;
     return status.st_dev == device && status.st_ino == inode ? JOURNAL_NATIVE : JOURNAL_STDERR;
 }

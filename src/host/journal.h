@@ -5,8 +5,9 @@
 /*
  * Where log events go: the journal as structured entries, or plain lines on standard error.
  *
- * Writing to either can block (a journal that is stopped, a pipe that is full), so a thread of its own does that, from a
- * short queue. When the queue is full, or chatter comes too fast, entries are dropped and counted; the loop never waits.
+ * Writing to either can block (a journal that is stopped, a pipe that is full), so a thread of its own does
+ * that, from a short queue. When the queue is full, or chatter comes too fast, entries are dropped and
+ * counted; the loop never waits.
  */
 
 #include "base/log.h"
@@ -18,7 +19,8 @@ typedef enum JournalTarget {
     JOURNAL_NATIVE, /* sd_journal_sendv(3) */
 } JournalTarget;
 
-/* Native when standard error is connected to the journal ($JOURNAL_STREAM, systemd.exec(5)), or is a client's socket. */
+/* Native when standard error is connected to the journal ($JOURNAL_STREAM, systemd.exec(5)), or is a client's
+ * socket. */
 JournalTarget journal_pick_target(void);
 /* 0, or a negative errno. */
 int journal_new(JournalTarget target, Journal **ret_journal);

@@ -30,7 +30,8 @@ void listener_init(Listener *listener, int fd)
     *listener = (Listener){.fd = fd};
     /*
      * Accepted sockets inherit these. The unit sets them too, but a socket from elsewhere must serve as well:
-     * a silent peer is found dead within two minutes, lines are not held back, and urgent data stays in its place (tcp(7)).
+     * a silent peer is found dead within two minutes, lines are not held back, and urgent data stays in its
+     * place (tcp(7)).
      */
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
@@ -67,7 +68,8 @@ static void peer_from_address(Peer *peer, int fd, const struct sockaddr_storage 
     }
 }
 
-/* Says why and closes. What the client sent already is read first: closing with it unread would reset the connection under our answer. */
+/* Says why and closes. What the client sent already is read first: closing with it unread would reset the
+ * connection under our answer. */
 static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
 {
     const Config *config = &server->config;
@@ -123,7 +125,8 @@ static void listener_pause(Server *server, Listener *listener)
 {
     if (!server->is_pause_logged)
         log_event(server->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_LISTENER_PAUSED},
-                  "Can not accept for now (%s). Whoever wants to come waits; nobody is lost.", strerror(errno));
+                  "Can not accept for now (%s). Whoever wants to come waits; nobody is lost.",
+                  strerror(errno));
     server->is_pause_logged = true;
     listener->paused_until = server->chat->now + PAUSE_USEC;
 }
@@ -152,7 +155,8 @@ int listener_accept(Server *server, Listener *listener)
             return error_trace(r);
     }
     if (server->is_pause_logged)
-        log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_LISTENER_RESUMED}, "Accepting again.");
+        log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_LISTENER_RESUMED},
+                  "Accepting again.");
     server->is_pause_logged = false;
     return 0;
 }

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A listening socket. It belongs to whoever started the service, so it is never shut down or unlinked. While there
- * are no descriptors it pauses: who wants to come waits in the backlog.
+ * A listening socket. It belongs to whoever started the service, so it is never shut down or unlinked. While
+ * there are no descriptors it pauses: who wants to come waits in the backlog.
  */
 
 #include <stdbool.h>

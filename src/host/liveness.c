@@ -38,7 +38,8 @@ static Liveness liveness_of(const Server *server, uint32_t session)
     const Connection *connection = &server->connections[session];
     const SessionRecord *record = session_record(server->chat, session);
 
-    /* After its end of file a client gets what is pending for as long as it reads on, but it is not waited for without end. */
+    /* After its end of file a client gets what is pending for as long as it reads on, but it is not waited
+     * for without end. */
     if ((record->flags & SESSION_ENDING) && server->chat->now - connection->progress > PEER_DEAD_USEC)
         return LIVENESS_GONE;
     if (connection->flags & CONNECTION_TCP)

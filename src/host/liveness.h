@@ -5,10 +5,11 @@
 /*
  * Finding peers that are gone without a word.
  *
- * Keep-alive probes find a silent one, but only while nothing is on its way to it: with unacknowledged data TCP retransmits for a
- * quarter of an hour instead (tcp(7), tcp_retries2). TCP_USER_TIMEOUT is no way out, for it ends connections whose reader is alive
- * and merely stopped. So those who were sent something are looked at now and then: whoever has not acknowledged anything for too
- * long, though the kernel asked again and again, is gone.
+ * Keep-alive probes find a silent one, but only while nothing is on its way to it: with unacknowledged data
+ * TCP retransmits for a quarter of an hour instead (tcp(7), tcp_retries2). TCP_USER_TIMEOUT is no way out,
+ * for it ends connections whose reader is alive and merely stopped. So those who were sent something are
+ * looked at now and then: whoever has not acknowledged anything for too long, though the kernel asked again
+ * and again, is gone.
  */
 
 #include <stdint.h>

@@ -24,11 +24,12 @@ static void format_status(char *text, size_t size, uint32_t n_people, uint32_t n
     if (n_people == 0)
         (void) snprintf(text, size, "nobody is here");
     else
-        (void) snprintf(text, size, "%u %s in %u room%s", n_people, n_people == 1 ? "person" : "people", n_rooms,
-                        n_rooms == 1 ? "" : "s");
+        (void) snprintf(text, size, "%u %s in %u room%s", n_people, n_people == 1 ? "person" : "people",
+                        n_rooms, n_rooms == 1 ? "" : "s");
 }
 
-static void notify_status(Notify *notify, const char *prefix, uint64_t now, uint32_t n_people, uint32_t n_rooms)
+static void notify_status(Notify *notify, const char *prefix, uint64_t now, uint32_t n_people,
+                          uint32_t n_rooms)
 {
     char status[64];
 

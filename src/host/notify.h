@@ -9,9 +9,9 @@
 
 typedef struct Notify {
     bool is_enabled;
-    uint64_t watchdog_usec; /* half of what the manager allows; 0: no watchdog */
-    uint64_t next_watchdog; /* usec, monotonic */
-    uint64_t status_after;  /* usec, monotonic: the status may be sent from then on */
+    uint64_t watchdog_usec;     /* half of what the manager allows; 0: no watchdog */
+    uint64_t next_watchdog;     /* usec, monotonic */
+    uint64_t status_after;      /* usec, monotonic: the status may be sent from then on */
     uint32_t n_people, n_rooms; /* as told last */
 } Notify;
 

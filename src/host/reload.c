@@ -30,9 +30,9 @@ int reload_load(const char *path, const Log *log, Config *ret_config)
 static bool needs_restart(const Config *old, const Config *new)
 {
     return old->max_clients < new->max_clients || old->max_rooms < new->max_rooms ||
-        old->max_rooms_per_client < new->max_rooms_per_client || old->max_ignores < new->max_ignores ||
-        old->transcript_size != new->transcript_size || (old->max_clients != 0 && new->max_clients == 0) ||
-        (old->max_rooms != 0 && new->max_rooms == 0);
+           old->max_rooms_per_client < new->max_rooms_per_client || old->max_ignores < new->max_ignores ||
+           old->transcript_size != new->transcript_size || (old->max_clients != 0 && new->max_clients == 0) ||
+           (old->max_rooms != 0 && new->max_rooms == 0);
 }
 
 static void reload_apply(Server *server, const Config *config)
@@ -44,7 +44,8 @@ static void reload_apply(Server *server, const Config *config)
     chat_set_config(server->chat, &server->config);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_CONFIG_RELOADED},
               "The new configuration is in force%s.",
-              restart ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient=, MaxIgnores= and another TranscriptSize= "
+              restart ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient=, MaxIgnores= and another "
+                        "TranscriptSize= "
                         "are so after the next start"
                       : "");
 }

@@ -11,5 +11,6 @@ typedef struct Server Server;
 
 /* Loads the configuration and logs what is wrong with it. 0, CONFIG_INVALID, or a negative errno. */
 int reload_load(const char *path, const Log *log, Config *ret_config);
-/* On SIGHUP: puts the new configuration in force, or keeps the old one if the new one has an error. 0, or a negative errno. */
+/* On SIGHUP: puts the new configuration in force, or keeps the old one if the new one has an error. 0, or a
+ * negative errno. */
 int reload_run(Server *server);

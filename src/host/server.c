@@ -35,12 +35,14 @@ static uint32_t count_clients(const Config *config)
         return config->max_clients;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX)
         return 1 << 20;
-    return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (uint32_t) limit.rlim_cur - SPARE_DESCRIPTORS : SPARE_DESCRIPTORS;
+    return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (uint32_t) limit.rlim_cur - SPARE_DESCRIPTORS
+                                                  : SPARE_DESCRIPTORS;
 }
 
 static int server_allocate(Server *server, uint32_t max_clients)
 {
-    SessionList *lists[] = {&server->ready, &server->throttled, &server->behind, &server->unsure, &server->dead};
+    SessionList *lists[] = {&server->ready, &server->throttled, &server->behind, &server->unsure,
+                            &server->dead};
 
     server->connections = calloc(max_clients, sizeof *server->connections);
     if (server->connections == NULL)
@@ -97,7 +99,8 @@ static int server_setup(Server *server, Inherited *inherited)
     return 0;
 }
 
-int server_new(Config *config, const char *config_path, const Log *log, Inherited *inherited, Server **ret_server)
+int server_new(Config *config, const char *config_path, const Log *log, Inherited *inherited,
+               Server **ret_server)
 {
     Server *server = calloc(1, sizeof *server);
     int r;
@@ -197,7 +200,8 @@ static void server_release_throttled(Server *server)
     throttled->n = n;
 }
 
-/* Everyone who was ready when the turn began has a go; who has more to say, or arrives meanwhile, has one in the next. */
+/* Everyone who was ready when the turn began has a go; who has more to say, or arrives meanwhile, has one in
+ * the next. */
 static int server_read(Server *server)
 {
     SessionList *ready = &server->ready;
@@ -375,8 +379,8 @@ int server_run(Server *server)
     bool is_idle = false;
     int r = 0;
 
-    log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STARTED}, "Serving on %u socket%s.",
-              server->n_listeners, server->n_listeners == 1 ? "" : "s");
+    log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STARTED},
+              "Serving on %u socket%s.", server->n_listeners, server->n_listeners == 1 ? "" : "s");
     notify_ready(&server->notify, chat->now, chat_n_people(chat), chat_n_rooms(chat));
     while (r == 0 && !server->is_stopping && !is_idle) {
         r = server_turn(server);
@@ -386,8 +390,9 @@ int server_run(Server *server)
     if (r < 0)
         return error_trace(r);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STOPPED},
-              is_idle ? "Ending: nobody has been here for a while. The next connection starts the service again."
-                      : "Ending: asked to.");
+              is_idle
+                  ? "Ending: nobody has been here for a while. The next connection starts the service again."
+                  : "Ending: asked to.");
     server_say_goodbye(server);
     return 0;
 }

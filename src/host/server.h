@@ -5,8 +5,8 @@
 /*
  * The server: the chat, its connections and listening sockets, and the loop that drives them.
  *
- * One turn: wait; accept; read and execute lines, which append to the transcript; send everyone what is new, in one
- * send each; let go of the connections that have ended. Nothing is freed before the end of the turn.
+ * One turn: wait; accept; read and execute lines, which append to the transcript; send everyone what is new,
+ * in one send each; let go of the connections that have ended. Nothing is freed before the end of the turn.
  */
 
 #include "base/config.h"
@@ -41,16 +41,16 @@ typedef struct Server {
     bool is_stopping;
     bool is_pause_logged;         /* that listeners pause */
     uint64_t refusal_quiet_until; /* usec, monotonic: refusals are not logged before */
-    Connection *connections; /* owned; in the place of their sessions */
+    Connection *connections;      /* owned; in the place of their sessions */
 
-    SessionList ready;     /* may have something to read */
-    SessionList throttled; /* spoke too much: read again later */
-    SessionList behind;    /* have more to be sent than one turn allows */
-    SessionList unsure;    /* may owe acknowledgements: host/liveness.h */
-    SessionList dead;      /* go at the end of the turn */
+    SessionList ready;                      /* may have something to read */
+    SessionList throttled;                  /* spoke too much: read again later */
+    SessionList behind;                     /* have more to be sent than one turn allows */
+    SessionList unsure;                     /* may owe acknowledgements: host/liveness.h */
+    SessionList dead;                       /* go at the end of the turn */
     uint64_t next_throttled, next_liveness; /* usec, monotonic; UINT64_MAX: none */
-    uint32_t turn_lines; /* executed in this turn */
-    uint64_t started, idle_since; /* usec, monotonic */
+    uint32_t turn_lines;                    /* executed in this turn */
+    uint64_t started, idle_since;           /* usec, monotonic */
 
     Frame frame;
     Stream stream;
@@ -60,10 +60,11 @@ typedef struct Server {
 } Server;
 
 /*
- * `config` (moved in) and `inherited` (moved in) are the server's from now on, also on failure. `config_path` and `log` must outlive
- * it. 0, or a negative errno.
+ * `config` (moved in) and `inherited` (moved in) are the server's from now on, also on failure. `config_path`
+ * and `log` must outlive it. 0, or a negative errno.
  */
-int server_new(Config *config, const char *config_path, const Log *log, Inherited *inherited, Server **ret_server);
+int server_new(Config *config, const char *config_path, const Log *log, Inherited *inherited,
+               Server **ret_server);
 /* Takes NULL; returns NULL. */
 Server *server_free(Server *server);
 /* Serves until it is told to end, or has been idle for long. 0, or a negative errno. */
