@@ -2,10 +2,10 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * The bare loop: the least that a chat server with one send(2) per line and listener can do. It waits, receives,
- * splits lines, and sends each line as it came to everyone else in the room. It knows no names, no times, no
- * limits and no commands; whoever compares it with a real server sends it lines that already have the
- * prefix which the real one would add. What a delivery costs here is the price of the kernel's part.
+ * The bare loop: the least that a chat server with one send(2) per line and listener can do. It waits,
+ * receives, splits lines, and sends each line as it came to everyone else in the room. It knows no names, no
+ * times, no limits and no commands; whoever compares it with a real server sends it lines that already have
+ * the prefix which the real one would add. What a delivery costs here is the price of the kernel's part.
  *
  * Rooms are filled in the order of the connections. The listening socket comes as descriptor 3
  * (sd_listen_fds(3)), from the load generator or from systemd-socket-activate(1).

@@ -6,12 +6,11 @@
  * The cases. Each runs one server under one load, and yields one or more figures.
  *
  *   R<n>        20 lines a second in all, from 10 senders, into one room of n
- *   W<n>        16 lines always under way, from 10 senders, in one room of n; a line has arrived when a client
- *               who only listens has it, and then the next one is said
- *   P<n>        n rooms of two, all talking: each pair keeps one line under way
- *   idle<n>     n clients who do nothing, from many addresses, in the default configuration: memory, wake-ups
- *   connect<n>  n clients connect at once; then one says a line to all
- *   greeting    from the first connection to the first greeting while the server must still be started
+ *   W<n>        16 lines always under way, from 10 senders, in one room of n; a line has arrived when a
+ * client who only listens has it, and then the next one is said P<n>        n rooms of two, all talking: each
+ * pair keeps one line under way idle<n>     n clients who do nothing, from many addresses, in the default
+ * configuration: memory, wake-ups connect<n>  n clients connect at once; then one says a line to all greeting
+ * from the first connection to the first greeting while the server must still be started
  */
 
 #include <stdbool.h>
@@ -51,6 +50,7 @@ typedef struct CaseSetup {
     unsigned n_text;                 /* bytes of text in a line */
     unsigned n_under_way;            /* lines, in W */
     Observer observer;               /* who listens in W, by the order of the connections */
+    bool bare_no_delay;              /* TCP_NODELAY for the bare loop */
     int server_cpu;                  /* -1: any */
     bool is_smoke;                   /* only whether it works: short waits */
 } CaseSetup;
@@ -58,6 +58,7 @@ typedef struct CaseSetup {
 struct CaseType {
     const char *prefix;
     bool has_size;
+    bool is_steady; /* the same in each round: one is enough */
     unsigned n_measures;
     Measure measures[CASE_MAX_MEASURES];
     int (*run)(const Case *, const CaseSetup *, ServerKind, double *values, char *remark);

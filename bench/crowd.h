@@ -3,9 +3,9 @@
 #pragma once
 
 /*
- * The people: many connections in one thread, over one edge-triggered epoll set. What comes is read and thrown
- * away; only lines that carry the mark are counted, which no server says of its own accord. One recv(2)
- * a wake-up and client is the least a reader can do, so that it is the server which is measured.
+ * The people: many connections in one thread, over one edge-triggered epoll set. What comes is read and
+ * thrown away; only lines that carry the mark are counted, which no server says of its own accord. One
+ * recv(2) a wake-up and client is the least a reader can do, so that it is the server which is measured.
  */
 
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * The load generator and measurer: for each case and round it starts each server in turn, puts the load on it,
- * and reads what it used. See cases.h for the cases, and report.h for what is made of the figures.
+ * The load generator and measurer: for each case and round it starts each server in turn, puts the load on
+ * it, and reads what it used. See cases.h for the cases, and report.h for what is made of the figures.
  */
 
 #include <errno.h>
@@ -42,25 +42,28 @@ typedef struct Options {
 
 static int help(FILE *to)
 {
-    (void) fprintf(to,
-                   "Usage: load [OPTION]...\n"
-                   "Measures what chatd and its peers cost on this machine, and prints a table in Markdown.\n\n"
-                   "  --case=NAME,...     these cases only. Known are R<n> W<n> P<n> connect<n> greeting idle<n>;\n"
-                   "                      at first: " CASES_ALL "\n"
-                   "  --rounds=N          rounds of each (3); the median counts\n"
-                   "  --seconds=S         seconds of load in a case (4)\n"
-                   "  --servers=NAME,...  of bare, chatd, ngircd, ncat; at first all that are there\n"
-                   "  --chatd=FILE        the daemon (or CHATD in the environment; ../src/chatd)\n"
-                   "  --bare=FILE         the bare loop (the one beside this program)\n"
-                   "  --text=BYTES        text in a line (48)\n"
-                   "  --under-way=N       lines under way in W (16)\n"
-                   "  --observer=WHO      who listens in W, by the order of coming: first, middle (middle), last\n"
-                   "  --pin               the server on one core, the load on another\n"
-                   "  --output=FILE       the table to a file as well\n"
-                   "  --plot=FILE         a bar chart in SVG\n"
-                   "  --smoke             tiny sizes, seconds in all: only whether every case works\n"
-                   "  --help              this text\n\n"
-                   "The exit status is 0 if the bare loop and chatd got through every case, whatever the figures.\n");
+    (void) fprintf(
+        to,
+        "Usage: load [OPTION]...\n"
+        "Measures what chatd and its peers cost on this machine, and prints a table in Markdown.\n\n"
+        "  --case=NAME,...     these cases only. Known are R<n> W<n> P<n> connect<n> greeting idle<n>;\n"
+        "                      at first: " CASES_ALL "\n"
+        "  --rounds=N          rounds of each (3); the median counts\n"
+        "  --seconds=S         seconds of load in a case (4)\n"
+        "  --servers=NAME,...  of bare, chatd, ngircd, ncat; at first all that are there\n"
+        "  --chatd=FILE        the daemon (or CHATD in the environment; ../src/chatd)\n"
+        "  --bare=FILE         the bare loop (the one beside this program)\n"
+        "  --text=BYTES        text in a line (48)\n"
+        "  --under-way=N       lines under way in W (16)\n"
+        "  --observer=WHO      who listens in W, by the order of coming: first, middle (middle), last\n"
+        "  --no-delay          TCP_NODELAY for the bare loop too, which is dearer for it when lines are "
+        "many\n"
+        "  --pin               the server on one core, the load on another\n"
+        "  --output=FILE       the table to a file as well\n"
+        "  --plot=FILE         a bar chart in SVG\n"
+        "  --smoke             tiny sizes, seconds in all: only whether every case works\n"
+        "  --help              this text\n\n"
+        "The exit status is 0 if the bare loop and chatd got through every case, whatever the figures.\n");
     return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
@@ -101,6 +104,7 @@ static const struct option long_options[] = {
     {"text", required_argument, NULL, 't'},
     {"under-way", required_argument, NULL, 'u'},
     {"observer", required_argument, NULL, 'o'},
+    {"no-delay", no_argument, NULL, 'n'},
     {"pin", no_argument, NULL, 'p'},
     {"output", required_argument, NULL, 'f'},
     {"plot", required_argument, NULL, 'g'},
@@ -115,15 +119,25 @@ static int parse_option(Options *options, int c, const char *name)
     int r = 0;
 
     switch (c) {
-    case 'c': options->case_list = optarg; break;
+    case 'c':
+        options->case_list = optarg;
+        break;
     case 'r':
         r = parse_option_number(name, optarg, 1, REPORT_ROUNDS_MAX, &number);
         options->rounds = (unsigned) number;
         break;
-    case 's': r = parse_option_number(name, optarg, 0.05, 600, &options->setup.seconds); break;
-    case 'v': options->servers = optarg; break;
-    case 'd': options->chatd = optarg; break;
-    case 'b': options->bare = optarg; break;
+    case 's':
+        r = parse_option_number(name, optarg, 0.05, 600, &options->setup.seconds);
+        break;
+    case 'v':
+        options->servers = optarg;
+        break;
+    case 'd':
+        options->chatd = optarg;
+        break;
+    case 'b':
+        options->bare = optarg;
+        break;
     case 't':
         r = parse_option_number(name, optarg, 1, 500, &number);
         options->setup.n_text = (unsigned) number;
@@ -132,12 +146,27 @@ static int parse_option(Options *options, int c, const char *name)
         r = parse_option_number(name, optarg, 1, 1000, &number);
         options->setup.n_under_way = (unsigned) number;
         break;
-    case 'o': r = parse_observer(optarg, &options->setup.observer); break;
-    case 'p': options->pin = true; break;
-    case 'f': options->output = optarg; break;
-    case 'g': options->plot = optarg; break;
-    case 'k': options->setup.is_smoke = true; break;
-    default: r = -EINVAL; break;
+    case 'o':
+        r = parse_observer(optarg, &options->setup.observer);
+        break;
+    case 'n':
+        options->setup.bare_no_delay = true;
+        break;
+    case 'p':
+        options->pin = true;
+        break;
+    case 'f':
+        options->output = optarg;
+        break;
+    case 'g':
+        options->plot = optarg;
+        break;
+    case 'k':
+        options->setup.is_smoke = true;
+        break;
+    default:
+        r = -EINVAL;
+        break;
     }
     return r;
 }
@@ -154,8 +183,10 @@ static int parse_cases(Options *options)
 
         (void) snprintf(name, sizeof(name), "%.*s", (int) MIN(n, (size_t) CASE_NAME_MAX), text);
         if (options->n_cases >= N_CASES_MAX || case_parse(name, &options->cases[options->n_cases]) != 0) {
-            (void) fprintf(stderr, "load: '%s' is no case; give R100, W1000, P500, connect9000, greeting, idle9000 "
-                                   "or the like (at most %d)\n", name, N_CASES_MAX);
+            (void) fprintf(stderr,
+                           "load: '%s' is no case; give R100, W1000, P500, connect9000, greeting, idle9000 "
+                           "or the like (at most %d)\n",
+                           name, N_CASES_MAX);
             return -EINVAL;
         }
         options->n_cases++;
@@ -170,7 +201,8 @@ static int parse_argv(Options *options, int argc, char *argv[])
 
     *options = (Options){
         .rounds = 3,
-        .setup = {.seconds = 4, .n_text = 48, .n_under_way = 16, .observer = OBSERVER_MIDDLE, .server_cpu = -1},
+        .setup =
+            {.seconds = 4, .n_text = 48, .n_under_way = 16, .observer = OBSERVER_MIDDLE, .server_cpu = -1},
         .chatd = getenv("CHATD"),
     };
     while ((c = getopt_long(argc, argv, "", long_options, &index)) != -1) {
@@ -186,7 +218,7 @@ static int parse_argv(Options *options, int argc, char *argv[])
     }
     if (options->setup.is_smoke) {
         options->rounds = 1;
-        options->setup.seconds = 0.25;
+        options->setup.seconds = 0.15;
     }
     return parse_cases(options);
 }
@@ -220,8 +252,9 @@ static char *find_near(const char *relative)
 static int find_programs(Options *options, Report *report)
 {
     options->found[SERVER_BARE] = options->bare != NULL ? strdup(options->bare) : find_near("bare");
-    options->found[SERVER_CHATD] =
-        options->chatd != NULL && *options->chatd != '\0' ? strdup(options->chatd) : find_near("../src/chatd");
+    options->found[SERVER_CHATD] = options->chatd != NULL && *options->chatd != '\0'
+                                       ? strdup(options->chatd)
+                                       : find_near("../src/chatd");
     options->found[SERVER_NGIRCD] = machine_find_program("ngircd");
     options->found[SERVER_NCAT] = machine_find_program("ncat");
     for (unsigned s = 0; s < N_SERVERS; s++) {
@@ -233,8 +266,10 @@ static int find_programs(Options *options, Report *report)
         if (path != NULL && access(path, X_OK) == 0) {
             options->setup.programs[s] = path;
         } else if (is_ours) {
-            (void) fprintf(stderr, "load: there is no program %s; build it, or name it with --%s=FILE, or leave it "
-                                   "out with --servers=\n", path != NULL ? path : "", server_name((ServerKind) s));
+            (void) fprintf(stderr,
+                           "load: there is no program %s; build it, or name it with --%s=FILE, or leave it "
+                           "out with --servers=\n",
+                           path != NULL ? path : "", server_name((ServerKind) s));
             return -ENOENT;
         } else {
             report_remark(report, NULL, (ServerKind) s, "not installed here and left out");
@@ -305,7 +340,7 @@ static int run_all(const Options *options, Report *report)
     int r, result = 0;
 
     for (unsigned i = 0; i < options->n_cases; i++)
-        for (unsigned round = 0; round < options->rounds; round++) {
+        for (unsigned round = 0; round < (options->cases[i].type->is_steady ? 1 : options->rounds); round++) {
             (void) fprintf(stderr, "%s, round %u of %u:", options->cases[i].name, round + 1, options->rounds);
             for (unsigned s = 0; s < N_SERVERS; s++) {
                 /* each round begins with another one, so that none always has the place after the same */
@@ -351,6 +386,12 @@ static int run(Options *options, Report *report)
     raise_limit();
     if (options->pin)
         pin(options);
+    (void) snprintf(
+        report->setup, sizeof(report->setup),
+        "Lines of %u bytes of text over TCP on the loopback. chatd's sockets have TCP_NODELAY, as in "
+        "chat.socket; the bare loop's %s.",
+        options->setup.n_text,
+        options->setup.bare_no_delay ? "too" : "have not, which is cheaper for it when lines are many");
     machine_describe(options->setup.programs, report->machine, sizeof(report->machine));
     result = run_all(options, report);
     if (result < 0) {
@@ -358,7 +399,8 @@ static int run(Options *options, Report *report)
         return EXIT_FAILURE;
     }
     report_print(report, stdout);
-    if (write_file(options->output, report, report_print) < 0 || write_file(options->plot, report, plot_print) < 0)
+    if (write_file(options->output, report, report_print) < 0 ||
+        write_file(options->plot, report, plot_print) < 0)
         return EXIT_FAILURE;
     return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -371,7 +413,7 @@ int main(int argc, char *argv[])
 
     if (parse_argv(&options, argc, argv) < 0)
         return help(stderr);
-    if (report_init(&report, options.cases, options.n_cases, options.rounds) < 0)
+    if (report_init(&report, options.cases, options.n_cases, options.rounds, !options.setup.is_smoke) < 0)
         return EXIT_FAILURE;
     clock_catch_signals();
     status = run(&options, &report);

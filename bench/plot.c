@@ -8,8 +8,8 @@
 
 enum {
     WIDTH = 860,
-    LEFT = 300,   /* where the bars begin */
-    RIGHT = 110,  /* kept free for the figures behind the bars */
+    LEFT = 300,  /* where the bars begin */
+    RIGHT = 110, /* kept free for the figures behind the bars */
     HEAD = 92,
     FOOT = 58,
     BAR = 16,
@@ -78,15 +78,16 @@ static void draw_head(const Plot *plot)
 {
     int x = 20;
 
-    (void) fprintf(plot->to,
-                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-                   "font-family=\"system-ui, 'DejaVu Sans', Arial, sans-serif\" font-size=\"13\" fill=\"#24292f\">\n"
-                   "<rect width=\"%d\" height=\"%d\" rx=\"6\" fill=\"#ffffff\"/>\n"
-                   "<text x=\"20\" y=\"30\" font-size=\"17\" font-weight=\"600\">CPU time of the server for one "
-                   "delivered line</text>\n"
-                   "<text x=\"20\" y=\"50\" fill=\"#57606a\">as a multiple of what a bare loop of send(2) takes for "
-                   "it; shorter is better</text>\n",
-                   WIDTH, plot->height, WIDTH, plot->height, WIDTH, plot->height);
+    (void) fprintf(
+        plot->to,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+        "font-family=\"system-ui, 'DejaVu Sans', Arial, sans-serif\" font-size=\"13\" fill=\"#24292f\">\n"
+        "<rect width=\"%d\" height=\"%d\" rx=\"6\" fill=\"#ffffff\"/>\n"
+        "<text x=\"20\" y=\"30\" font-size=\"17\" font-weight=\"600\">CPU time of the server for one "
+        "delivered line</text>\n"
+        "<text x=\"20\" y=\"50\" fill=\"#57606a\">as a multiple of what a bare loop of send(2) takes for "
+        "it; shorter is better</text>\n",
+        WIDTH, plot->height, WIDTH, plot->height, WIDTH, plot->height);
     for (unsigned s = 0; s < N_SERVERS; s++) {
         if (s == SERVER_BARE || !report_has_server(plot->report, (ServerKind) s))
             continue;
@@ -105,20 +106,24 @@ static void draw_head(const Plot *plot)
 static void draw_bar(const Plot *plot, const ReportRow *row, ServerKind kind, int y)
 {
     double ratio = report_ratio(plot->report, row, kind, SERVER_BARE).median;
-    double value = report_value(plot->report, row, kind).median, mark = LEFT + row->measure->most_of_bare * plot->scale;
+    double value = report_value(plot->report, row, kind).median,
+           mark = LEFT + row->measure->most_of_bare * plot->scale;
     double end = LEFT + ratio * plot->scale;
 
     (void) fprintf(plot->to, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", LEFT, y,
                    end - LEFT, BAR, colours[kind]);
     if (kind == SERVER_CHATD) {
-        (void) fprintf(plot->to,
-                       "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#cf222e\" stroke-width=\"3\"/>\n",
-                       mark, y - 2, mark, y + BAR + 2);
+        (void) fprintf(
+            plot->to,
+            "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#cf222e\" stroke-width=\"3\"/>\n",
+            mark, y - 2, mark, y + BAR + 2);
         if (end < mark + 4 && end + 100 > mark) /* the figure would lie on the mark */
             end = mark;
     }
-    (void) fprintf(plot->to, "<text x=\"%.1f\" y=\"%d\">%.2f<tspan fill=\"#57606a\" font-size=\"11\">  %.2f %s</tspan></text>\n",
-                   end + 7, y + 13, ratio, value, row->measure->unit);
+    (void) fprintf(
+        plot->to,
+        "<text x=\"%.1f\" y=\"%d\">%.2f<tspan fill=\"#57606a\" font-size=\"11\">  %.2f %s</tspan></text>\n",
+        end + 7, y + 13, ratio, value, row->measure->unit);
 }
 
 static void draw_rows(const Plot *plot)
@@ -149,11 +154,12 @@ static void draw_foot(const Plot *plot)
     double bare = LEFT + plot->scale;
     int bottom = plot->height - FOOT;
 
-    (void) fprintf(plot->to,
-                   "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#57606a\"/>\n"
-                   "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#57606a\" stroke-dasharray=\"4 3\"/>\n"
-                   "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#57606a\">bare loop = 1</text>\n",
-                   LEFT, HEAD, LEFT, bottom - 6, bare, HEAD, bare, bottom - 6, bare, bottom + 10);
+    (void) fprintf(
+        plot->to,
+        "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#57606a\"/>\n"
+        "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#57606a\" stroke-dasharray=\"4 3\"/>\n"
+        "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#57606a\">bare loop = 1</text>\n",
+        LEFT, HEAD, LEFT, bottom - 6, bare, HEAD, bare, bottom - 6, bare, bottom + 10);
     (void) fprintf(plot->to, "<text x=\"20\" y=\"%d\" font-size=\"10\" fill=\"#57606a\">", plot->height - 16);
     print_text(plot->to, plot->report->machine);
     (void) fprintf(plot->to, "</text>\n</svg>\n");

@@ -10,11 +10,11 @@
 
 static const char *const titles[N_SERVERS] = {"bare `send`", "chatd", "ngircd", "`ncat --chat`"};
 
-int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds)
+int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds, bool is_judged)
 {
     unsigned n = 0;
 
-    *report = (Report){.n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX)};
+    *report = (Report){.n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX), .is_judged = is_judged};
     for (unsigned i = 0; i < n_cases; i++)
         n += cases[i].type->n_measures;
     report->rows = calloc(n, sizeof(ReportRow));
@@ -53,7 +53,8 @@ void report_remark(Report *report, const Case *c, ServerKind kind, const char *t
 {
     ReportRemark remark = {.kind = kind}, *remarks;
 
-    (void) snprintf(remark.text, sizeof(remark.text), "%s%s%s", c != NULL ? c->name : "", c != NULL ? ": " : "", text);
+    (void) snprintf(remark.text, sizeof(remark.text), "%s%s%s", c != NULL ? c->name : "",
+                    c != NULL ? ": " : "", text);
     for (unsigned i = 0; i < report->n_remarks; i++)
         if (report->remarks[i].kind == kind && strcmp(report->remarks[i].text, remark.text) == 0)
             return;
@@ -131,7 +132,8 @@ static void print_value(FILE *to, const Measure *measure, double value)
     if (isnan(value))
         (void) fprintf(to, " – |");
     else
-        (void) fprintf(to, " %.*f%s%s |", measure->decimals, value, *measure->unit != '\0' ? " " : "", measure->unit);
+        (void) fprintf(to, " %.*f%s%s |", measure->decimals, value, *measure->unit != '\0' ? " " : "",
+                       measure->unit);
 }
 
 static const char *verdict(bool is_met)
@@ -151,7 +153,7 @@ static void print_ratio(FILE *to, const Report *report, const ReportRow *row, Se
     (void) fprintf(to, " %.2f", ratio.median);
     if (report->n_rounds > 1)
         (void) fprintf(to, " (%.2f–%.2f)", ratio.least, ratio.most);
-    if (most > 0)
+    if (most > 0 && report->is_judged)
         (void) fprintf(to, "; at most %.2f: %s", most, verdict(ratio.median <= most));
     (void) fprintf(to, " |");
 }
@@ -203,27 +205,36 @@ static void print_deliveries(FILE *to, const Report *report)
         (void) fprintf(to, "\n");
 }
 
+static void print_target(FILE *to, const Measure *measure, double value)
+{
+    if (measure->has_most && measure->most > 0)
+        (void) fprintf(to, " at most %g%s%s", measure->most, *measure->unit != '\0' ? " " : "",
+                       measure->unit);
+    else if (measure->has_most)
+        (void) fprintf(to, " none");
+    if (measure->has_most && !isnan(value))
+        (void) fprintf(to, ": %s", verdict(value <= measure->most));
+    (void) fprintf(to, " |");
+}
+
 static void print_others(FILE *to, const Report *report)
 {
     bool has_heads = false;
 
     for (unsigned i = 0; i < report->n_rows; i++) {
         const ReportRow *row = &report->rows[i];
-        double value = report_value(report, row, SERVER_CHATD).median;
 
         if (report_is_delivery(row))
             continue;
-        if (!has_heads)
+        if (!has_heads && report->is_judged)
             print_heads(to, report, "", " target for chatd |", 1);
+        else if (!has_heads)
+            print_heads(to, report, "", "", 0);
         has_heads = true;
         print_row_begin(to, report, row);
-        if (!row->measure->has_most)
-            (void) fprintf(to, " |\n");
-        else if (isnan(value))
-            (void) fprintf(to, " at most %g %s |\n", row->measure->most, row->measure->unit);
-        else
-            (void) fprintf(to, " at most %g%s%s: %s |\n", row->measure->most, *row->measure->unit != '\0' ? " " : "",
-                           row->measure->unit, verdict(value <= row->measure->most));
+        if (report->is_judged)
+            print_target(to, row->measure, report_value(report, row, SERVER_CHATD).median);
+        (void) fprintf(to, "\n");
     }
     if (has_heads)
         (void) fprintf(to, "\n");
@@ -233,9 +244,11 @@ void report_print(const Report *report, FILE *to)
 {
     print_deliveries(to, report);
     print_others(to, report);
-    (void) fprintf(to, "Median of %u round%s, in which the servers took turns; a ratio is that of one round%s.\n",
+    (void) fprintf(to,
+                   "Median of %u round%s, in which the servers took turns; a ratio is that of one round%s.\n",
                    report->n_rounds, report->n_rounds == 1 ? "" : "s",
                    report->n_rounds == 1 ? "" : ", with the least and the most in brackets");
+    (void) fprintf(to, "%s\n", report->setup);
     (void) fprintf(to, "%s\n", report->machine);
     for (unsigned i = 0; i < report->n_remarks; i++)
         (void) fprintf(to, "%s- %s, %s\n", i == 0 ? "\n" : "", server_name(report->remarks[i].kind),

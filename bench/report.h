@@ -31,13 +31,14 @@ typedef struct ReportRemark {
 
 typedef struct Report {
     unsigned n_rows, n_rounds, n_remarks;
+    bool is_judged; /* the targets are named */
     ReportRow *rows;
     ReportRemark *remarks;
-    char machine[REPORT_TEXT_MAX];
+    char setup[REPORT_TEXT_MAX], machine[REPORT_TEXT_MAX]; /* sentences */
 } Report;
 
 /* One row for each measure of each case. `cases` is borrowed. */
-int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds);
+int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_rounds, bool is_judged);
 void report_done(Report *report);
 void report_add(Report *report, const Case *c, ServerKind kind, unsigned round, const double *values);
 /* The same remark is kept once. `c` may be NULL. */

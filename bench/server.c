@@ -58,7 +58,7 @@ static _printf_(3, 4) int failed(Server *server, int r, const char *format, ...)
 }
 
 /* A TCP socket on a loopback port that the kernel chose; *ret_port is that port. -errno if it fails. */
-static int bind_loopback(uint16_t *ret_port)
+static int bind_loopback(bool no_delay, uint16_t *ret_port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(address);
@@ -67,8 +67,8 @@ static int bind_loopback(uint16_t *ret_port)
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    /* NoDelay=yes in chat.socket: accepted sockets inherit it */
-    (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+    if (no_delay) /* accepted sockets inherit it */
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     if (bind(fd, (struct sockaddr *) &address, sizeof(address)) < 0 ||
         getsockname(fd, (struct sockaddr *) &address, &n) < 0) {
         int e = errno;
@@ -82,7 +82,9 @@ static int bind_loopback(uint16_t *ret_port)
 
 static int open_door(Server *server)
 {
-    int fd = bind_loopback(&server->port);
+    /* chatd has NoDelay=yes in chat.socket. The bare loop is cheaper without. */
+    bool no_delay = server->plan.kind == SERVER_CHATD || server->plan.bare_no_delay;
+    int fd = bind_loopback(no_delay, &server->port);
 
     if (fd < 0)
         return failed(server, fd, "no loopback port: %s", strerror(-fd));
@@ -116,13 +118,14 @@ static int write_config(Server *server)
         (void) fprintf(f, "[Limits]\nMaxClients=0\nMaxClientsPerAddress=0\nLinesPerSecond=0\n"
                           "BytesPerSecond=0\nMaxRooms=0\n");
     if (server->plan.kind == SERVER_NGIRCD)
-        (void) fprintf(f,
-                       "[Global]\nName = bench.example.net\nInfo = bench\nAdminInfo1 = bench\nAdminEMail = a@b.c\n"
-                       "Listen = 127.0.0.1\nPorts = %u\nMotdPhrase = \"hello\"\n"
-                       "[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 24\n"
-                       "MaxPenaltyTime = 0\nPingTimeout = 3600\n"
-                       "[Options]\nDNS = no\nIdent = no\nPAM = no\n",
-                       server->port);
+        (void) fprintf(
+            f,
+            "[Global]\nName = bench.example.net\nInfo = bench\nAdminInfo1 = bench\nAdminEMail = a@b.c\n"
+            "Listen = 127.0.0.1\nPorts = %u\nMotdPhrase = \"hello\"\n"
+            "[Limits]\nMaxConnections = 0\nMaxConnectionsIP = 0\nMaxJoins = 0\nMaxNickLength = 24\n"
+            "MaxPenaltyTime = 0\nPingTimeout = 3600\n"
+            "[Options]\nDNS = no\nIdent = no\nPAM = no\n",
+            server->port);
     return 0;
 }
 
@@ -315,7 +318,8 @@ bool server_has_died(Server *server)
     server->pid = 0;
     last_log_line(server, line, sizeof(line));
     (void) failed(server, 0, "ended by itself with %s %d%s%s", WIFSIGNALED(status) ? "signal" : "status",
-                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line[0] != '\0' ? ": " : "", line);
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line[0] != '\0' ? ": " : "",
+                  line);
     return true;
 }
 
@@ -359,7 +363,8 @@ uint64_t server_cpu_nsec(const Server *server)
     struct timespec t;
     clockid_t clock;
 
-    /* The process's own clock counts all its threads, to the nanosecond, also one that is running right now. */
+    /* The process's own clock counts all its threads, to the nanosecond, also one that is running right now.
+     */
     if (server->pid == 0 || clock_getcpuclockid(server->pid, &clock) != 0 || clock_gettime(clock, &t) < 0)
         return 0;
     return (uint64_t) t.tv_sec * NSEC_PER_SEC + (uint64_t) t.tv_nsec;

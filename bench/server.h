@@ -24,11 +24,12 @@ enum { SERVER_PATH_MAX = 512, SERVER_REMARK_MAX = 256 };
 
 typedef struct ServerPlan {
     ServerKind kind;
-    const char *program;  /* borrowed */
-    unsigned n_clients;   /* who will come */
-    unsigned room_size;   /* for the bare loop; 0: everyone in one room */
-    bool default_config;  /* chatd: as delivered; otherwise with its limits off */
-    int cpu;              /* runs only there; -1: anywhere */
+    const char *program; /* borrowed */
+    unsigned n_clients;  /* who will come */
+    unsigned room_size;  /* for the bare loop; 0: everyone in one room */
+    bool default_config; /* chatd: as delivered; otherwise with its limits off */
+    bool bare_no_delay;  /* the bare loop's sockets have TCP_NODELAY, as chatd's do */
+    int cpu;             /* runs only there; -1: anywhere */
 } ServerPlan;
 
 typedef struct Server {
@@ -36,14 +37,14 @@ typedef struct Server {
     pid_t pid;     /* 0: not running */
     int listen_fd; /* -1: the server binds its own */
     uint16_t port;
-    char folder[SERVER_PATH_MAX]; /* its configuration and its log; removed by server_done() */
+    char folder[SERVER_PATH_MAX];   /* its configuration and its log; removed by server_done() */
     char remark[SERVER_REMARK_MAX]; /* why something failed, in words */
 } Server;
 
 typedef struct ServerMemory {
-    uint64_t rss;    /* bytes, shared memory and the mapped parts of libraries included */
-    uint64_t pss;    /* bytes, where what several processes share is divided among them */
-    uint64_t memfd;  /* bytes allocated to memory files it holds open, mapped or not */
+    uint64_t rss;   /* bytes, shared memory and the mapped parts of libraries included */
+    uint64_t pss;   /* bytes, where what several processes share is divided among them */
+    uint64_t memfd; /* bytes allocated to memory files it holds open, mapped or not */
 } ServerMemory;
 
 const char *server_name(ServerKind kind);

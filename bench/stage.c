@@ -42,6 +42,7 @@ int stage_start(Stage *stage, unsigned n_clients)
         .n_clients = n_clients,
         .room_size = stage->room_size,
         .default_config = stage->default_config,
+        .bare_no_delay = stage->setup->bare_no_delay,
         .cpu = stage->setup->server_cpu,
     };
     int r;
@@ -90,7 +91,7 @@ static int gather(Stage *stage)
 {
     for (unsigned i = 0; i < N_PROBES; i++) {
         unsigned n_deaf = 0;
-        int r = crowd_settle(&stage->crowd, QUIET_NSEC);
+        int r = crowd_settle(&stage->crowd, stage->setup->is_smoke ? QUIET_NSEC / 4 : QUIET_NSEC);
 
         if (r < 0)
             return r;

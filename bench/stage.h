@@ -14,7 +14,7 @@ typedef struct Stage {
     unsigned room_size; /* 0: nobody enters a room */
     unsigned n_senders; /* of a room, its first ones */
     bool default_config;
-    bool is_storm;      /* all connect at once */
+    bool is_storm;           /* all connect at once */
     uint64_t connected_nsec; /* how long they took */
     Server server;
     Crowd crowd;

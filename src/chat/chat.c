@@ -138,10 +138,14 @@ void chat_end_turn(Chat *chat)
 {
     Turn *turn = &chat->turn;
 
-    for (uint32_t i = 0; i < turn->n_sessions; i++)
+    for (uint32_t i = 0; i < turn->n_sessions; i++) {
         chat->sessions[turn->sessions[i]].is_touched = false;
-    for (uint32_t i = 0; i < turn->n_rooms; i++)
+        chat->sessions[turn->sessions[i]].chain = (TurnChain){0};
+    }
+    for (uint32_t i = 0; i < turn->n_rooms; i++) {
         chat->rooms[turn->rooms[i]].is_touched = false;
+        chat->rooms[turn->rooms[i]].chain = (TurnChain){0};
+    }
     turn->n_sessions = turn->n_rooms = 0;
     chat->state.header->flushed = chat->state.header->head;
 }
@@ -181,6 +185,15 @@ static void chat_touch_room(Chat *chat, uint32_t room)
     chat->turn.rooms[chat->turn.n_rooms++] = room;
 }
 
+static void chain_add(Chat *chat, TurnChain *chain, uint64_t pos)
+{
+    if (chain->first == 0)
+        chain->first = pos;
+    else
+        transcript_link(&chat->transcript, chain->last, pos);
+    chain->last = pos;
+}
+
 static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
 {
     const SessionRecord *record;
@@ -218,6 +231,7 @@ void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, co
     if (from != SLOT_NONE)
         chat_touch_session(chat, from);
     chat_touch_room(chat, room);
+    chain_add(chat, &chat->rooms[room].chain, pos);
 }
 
 void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n)
@@ -233,8 +247,8 @@ void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const cha
     };
 
     draft_set_from(chat, &draft, from);
-    (void) transcript_append(&chat->transcript, &draft);
     chat_touch_session(chat, to);
+    chain_add(chat, &chat->sessions[to].chain, transcript_append(&chat->transcript, &draft));
     /* Answers are part of what a client may make the server say. */
     if (from == SLOT_NONE)
         record->bytes_due = rate_charge(&chat->bytes, record->bytes_due, chat->now * NSEC_PER_USEC, n);

@@ -21,18 +21,24 @@
 
 typedef struct Config Config;
 
+/* The entries of this turn that are for one room, or one session: linked by Entry.next. */
+typedef struct TurnChain {
+    uint64_t first, last; /* positions; 0: none */
+} TurnChain;
+
 /* What is derived of a session, in the place of its record. */
 typedef struct SessionSide {
+    TurnChain chain; /* what is addressed to it */
     uint64_t nick_hash;
     uint32_t first_member;           /* of the rooms it is in, SLOT_NONE: none */
     uint32_t lag_previous, lag_next; /* among those with SESSION_LAGGING */
     uint16_t n_rooms;
     uint8_t n_ignored;
     bool is_touched; /* spoke or is spoken to in this turn: reads the turn by itself */
-    bool limit_logged;
 } SessionSide;
 
 typedef struct RoomSide {
+    TurnChain chain;
     uint32_t first_member;
     uint32_t n_members;
     bool is_touched;
@@ -41,6 +47,7 @@ typedef struct RoomSide {
 typedef struct MemberSide {
     uint32_t previous_in_room, next_in_room;
     uint32_t next_of_session;
+    uint32_t session;
 } MemberSide;
 
 /* Who has something new. */

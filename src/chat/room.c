@@ -79,6 +79,7 @@ static void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t ro
         .previous_in_room = SLOT_NONE,
         .next_in_room = of_room->first_member,
         .next_of_session = of_session->first_member,
+        .session = session,
     };
     if (of_room->first_member != SLOT_NONE)
         chat->members[of_room->first_member].previous_in_room = member;

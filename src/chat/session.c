@@ -99,6 +99,7 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
         .lag_previous = SLOT_NONE,
         .lag_next = SLOT_NONE,
         .is_touched = side->is_touched,
+        .chain = side->chain,
     };
 }
 

@@ -9,17 +9,49 @@
 #define SHARED_SETTINGS (SETTING_TIME | SETTING_COLOR | SETTING_JOINS)
 
 /* The positions of what is to be replayed, last first: only backwards links lead from one to the other. */
-static void stream_load_chain(Stream *stream)
+static void stream_load_replay(Stream *stream)
 {
     const Transcript *transcript = &stream->chat->transcript;
     const Entry *entry = transcript_at(transcript, stream->next.replay_last);
 
-    stream->n_chain = 0;
+    stream->n_replay = 0;
     while (entry != NULL && entry->pos >= stream->next.replay &&
-           stream->n_chain < N_ELEMENTS(stream->chain)) {
-        stream->chain[stream->n_chain++] = entry->pos;
+           stream->n_replay < N_ELEMENTS(stream->replay)) {
+        stream->replay[stream->n_replay++] = entry->pos;
         entry = transcript_at(transcript, entry->prev);
     }
+}
+
+/* Follows a chain from what has not been read yet on. */
+static void stream_add_chain(Stream *stream, const TurnChain *chain)
+{
+    const Transcript *transcript = &stream->chat->transcript;
+    const Entry *entry = transcript_at(transcript, chain->first);
+
+    while (entry != NULL && entry->pos < stream->next.cursor)
+        entry = entry->next != 0 ? transcript_at(transcript, entry->pos + entry->next) : NULL;
+    if (entry == NULL)
+        return;
+    if (stream->n_chains == STREAM_CHAINS)
+        stream->follows_chains = false;
+    else
+        stream->chains[stream->n_chains++] = entry->pos;
+}
+
+/* Who has read all before this turn finds the rest by the chains of the rooms it is in, and its own. */
+static void stream_find_chains(Stream *stream)
+{
+    const Chat *chat = stream->chat;
+    const SessionSide *side = &chat->sessions[stream->session];
+    uint32_t member = side->first_member;
+
+    stream->n_chains = 0;
+    stream->follows_chains = stream->next.cursor >= chat->state.header->flushed;
+    if (!stream->follows_chains)
+        return;
+    stream_add_chain(stream, &side->chain);
+    for (; member != SLOT_NONE; member = chat->members[member].next_of_session)
+        stream_add_chain(stream, &chat->rooms[chat->state.members[member].room].chain);
 }
 
 void stream_open(Stream *stream, Chat *chat, uint32_t session)
@@ -36,7 +68,7 @@ void stream_open(Stream *stream, Chat *chat, uint32_t session)
     stream->room = SLOT_NONE;
     stream->written = record->written;
     stream->first_key = record->item_key;
-    stream->n_chain = 0;
+    stream->n_replay = 0;
     stream->next = (StreamPosition){
         .cursor = session_cursor(chat, session),
         .replay = record->replay,
@@ -45,7 +77,8 @@ void stream_open(Stream *stream, Chat *chat, uint32_t session)
         .flags = record->flags,
     };
     if (record->replay != 0)
-        stream_load_chain(stream);
+        stream_load_replay(stream);
+    stream_find_chains(stream);
 }
 
 bool stream_is_shared(const Chat *chat, uint32_t room, uint32_t session, uint8_t *ret_key)
@@ -75,8 +108,11 @@ void stream_open_shared(Stream *stream, Chat *chat, uint32_t room, uint8_t key)
     stream->key = key & (SETTING_TIME | SETTING_COLOR | ITEM_OTHER_ROOM);
     stream->hears_joins = key & SETTING_JOINS;
     stream->written = 0;
-    stream->n_chain = 0;
+    stream->n_replay = 0;
     stream->next = (StreamPosition){.cursor = chat->state.header->flushed, .flags = SESSION_GREETED};
+    stream->n_chains = 0;
+    stream->follows_chains = true;
+    stream_add_chain(stream, &chat->rooms[room].chain);
 }
 
 static bool stream_hears(const Stream *stream, const Entry *entry)
@@ -127,15 +163,43 @@ static void stream_begin_replay(Stream *stream, const Entry *marker)
     __builtin_memcpy(&span, entry_text(marker), sizeof span);
     stream->next.replay = span.first;
     stream->next.replay_last = span.last;
-    stream_load_chain(stream);
+    stream_load_replay(stream);
 }
 
 static bool stream_next_replayed(Stream *stream, Item *ret_item)
 {
-    const Entry *entry = transcript_at(&stream->chat->transcript, stream->chain[--stream->n_chain]);
+    const Entry *entry = transcript_at(&stream->chat->transcript, stream->replay[--stream->n_replay]);
 
-    stream->next.replay = stream->n_chain > 0 ? stream->chain[stream->n_chain - 1] : 0;
+    stream->next.replay = stream->n_replay > 0 ? stream->replay[stream->n_replay - 1] : 0;
     return stream_give(stream, ret_item, ITEM_ENTRY, entry);
+}
+
+/* The entry that comes next on any of the chains, which is moved on. */
+static const Entry *stream_follow(Stream *stream)
+{
+    const Entry *entry;
+    uint16_t at = 0;
+
+    if (stream->n_chains == 0) {
+        stream->next.cursor = stream->chat->state.header->head;
+        return NULL;
+    }
+    for (uint16_t i = 1; i < stream->n_chains; i++)
+        if (stream->chains[i] < stream->chains[at])
+            at = i;
+    entry = transcript_at(&stream->chat->transcript, stream->chains[at]);
+    if (entry != NULL && entry->next != 0)
+        stream->chains[at] += entry->next;
+    else
+        stream->chains[at] = stream->chains[--stream->n_chains];
+    return entry;
+}
+
+static const Entry *stream_next_entry(Stream *stream)
+{
+    if (stream->follows_chains)
+        return stream_follow(stream);
+    return transcript_read(&stream->chat->transcript, &stream->next.cursor);
 }
 
 bool stream_next(Stream *stream, Item *ret_item)
@@ -155,10 +219,10 @@ bool stream_next(Stream *stream, Item *ret_item)
     }
     for (;;) {
         stream->item = *next;
-        if (stream->n_chain > 0)
+        if (stream->n_replay > 0)
             return stream_next_replayed(stream, ret_item);
         next->replay = next->replay_last = 0;
-        entry = transcript_read(&stream->chat->transcript, &next->cursor);
+        entry = stream_next_entry(stream);
         if (entry == NULL)
             return false;
         stream->item.cursor = entry->pos;
@@ -178,7 +242,7 @@ bool stream_is_at_end(const Stream *stream)
 
     if (record->flags & SESSION_ENDING)
         end = MIN(end, record->end);
-    return stream->n_chain == 0 && stream->next.missed == 0 && record->lost == 0 &&
+    return stream->n_replay == 0 && stream->next.missed == 0 && record->lost == 0 &&
            stream->next.cursor >= end;
 }
 

@@ -18,6 +18,9 @@ typedef enum ItemKind {
     ITEM_ENTRY,
 } ItemKind;
 
+/* Chains followed at a time. Who reads more than that looks through all entries. */
+enum { STREAM_CHAINS = 16 };
+
 /* How an item is to be rendered, besides SETTING_TIME and SETTING_COLOR. */
 enum {
     ITEM_OTHER_ROOM = 1 << 4, /* not the reader's current room: say which */
@@ -48,8 +51,12 @@ typedef struct Stream {
     uint8_t first_key;
     StreamPosition item; /* at the item returned last */
     StreamPosition next; /* after it */
-    uint64_t chain[LIMIT_HISTORY];
-    uint16_t n_chain; /* entries still to be replayed, the next one last */
+    uint64_t replay[LIMIT_HISTORY];
+    uint16_t n_replay; /* entries still to be replayed, the next one last */
+    /* Where the chains of this turn go on that lead to what this reader hears. */
+    uint64_t chains[STREAM_CHAINS];
+    uint16_t n_chains;
+    bool follows_chains; /* who is behind looks through all entries instead */
 } Stream;
 
 void stream_open(Stream *stream, Chat *chat, uint32_t session);

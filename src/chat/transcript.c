@@ -85,6 +85,14 @@ const Entry *transcript_at(const Transcript *transcript, uint64_t pos)
     return transcript_read(transcript, &pos);
 }
 
+void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next)
+{
+    const State *state = transcript->state;
+
+    if (transcript_at(transcript, pos) != NULL)
+        ((Entry *) (state->ring + ring_offset(state->header, pos)))->next = (uint32_t) (next - pos);
+}
+
 /* Gives up the oldest entries until all below `end` can be written. */
 static void transcript_make_room(Transcript *transcript, uint64_t end)
 {
@@ -112,13 +120,13 @@ uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
 {
     State *state = transcript->state;
     StateHeader *header = state->header;
-    size_t size = sizeof(Entry) + draft->nick_n + draft->room_name_n + draft->text_n;
+    size_t size = offsetof(Entry, data) + draft->nick_n + draft->room_name_n + draft->text_n;
     uint64_t pos;
     Entry *entry;
     char *data;
 
     assert(draft->nick_n <= UINT8_MAX && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
-    size += -size % 8;
+    size += -size % 8; /* at least sizeof(Entry), so that a gap is told from an entry */
     assert(size <= header->transcript_size / 8);
     pos = ring_place(header, header->head, size);
     transcript_make_room(transcript, pos + size);

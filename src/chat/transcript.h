@@ -43,6 +43,7 @@ typedef struct Entry {
     uint64_t to;        /* a session's serial; 0: everybody in the room */
     uint64_t from_hash; /* of the folded nick */
     uint32_t size;      /* of the entry, a multiple of 8 */
+    uint32_t next;      /* bytes to the next one of this turn in the room, or to the session; 0: none */
     uint32_t room;      /* SLOT_NONE: in none */
     uint16_t text_n;
     uint8_t kind;
@@ -96,6 +97,8 @@ typedef struct Transcript {
 void transcript_init(Transcript *transcript, State *state, TranscriptReclaim reclaim, void *userdata);
 /* Returns the position of the new entry. An entry is at most an eighth of the smallest ring. */
 uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft);
+/* The entry at `next` follows the one at `pos` in its room, or to its session. */
+void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next);
 /*
  * The first entry at *pos or later, *pos set to its position; NULL when there is none before the head. *pos
  * must be the position of an entry, of what followed one, or the tail or head. The entry stays valid until

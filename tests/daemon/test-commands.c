@@ -242,6 +242,11 @@ START_TEST(topic_is_set_shown_and_taken_away)
     client_expect_greeting(carol);
     client_expect_next(carol, "-- Topic of #lobby: tea  and cake");
     client_expect_nothing(carol);
+    client_say(alice, "/topic -");
+    client_expect(bob, "-- alice cleared the topic");
+    carol = client_open(daemon, .listener = 0);
+    client_expect_greeting(carol);
+    client_expect_nothing(carol);
     daemon_stop(daemon);
 }
 END_TEST

@@ -99,7 +99,7 @@ START_TEST(thousands_leave_at_once)
         client_expect_greeting(client_open(daemon, .listener = 0));
     while (daemon->clients != alice)
         client_close(daemon->clients);
-    daemon_expect_n_fds(daemon, n_fds);
+    daemon_expect_n_fds(daemon, alice, n_fds);
     client_say(alice, "/version");
     client_expect(alice, "-- chatd {any}");
     (void) daemon_expect_notify(daemon, "STATUS=1 person in 1 room");
@@ -138,10 +138,10 @@ static void come_and_go(Daemon *daemon, Departure departure)
 }
 
 /* A storm of connections, in every state, beside two who talk: nobody is disturbed, and nothing is left of it. */
-START_TEST(storm)
+static void storm(ListenerKind kind)
 {
-    size_t n_rounds = load_of(300), n_fds;
-    Daemon *daemon = daemon_start(.config = CROWD);
+    size_t n_rounds = load_of(200), n_fds;
+    Daemon *daemon = daemon_start(.config = CROWD, .listeners = {{.kind = kind}});
     Client *alice, *bob;
     char *who;
 
@@ -153,12 +153,23 @@ START_TEST(storm)
         client_say(alice, "round %zu", i);
         client_expect(bob, "[{time}] <alice> round %zu", i);
     }
-    daemon_expect_n_fds(daemon, n_fds);
+    daemon_expect_n_fds(daemon, alice, n_fds);
     client_sync(alice);
     who = client_ask(alice, "/who");
     ck_assert_msg(strstr(who, "alice") != NULL && strstr(who, "bob") != NULL && strstr(who, "guest") == NULL, "%s", who);
     free(who);
     daemon_stop(daemon);
+}
+
+START_TEST(storm_over_tcp)
+{
+    storm(LISTENER_TCP4);
+}
+END_TEST
+
+START_TEST(storm_over_unix)
+{
+    storm(LISTENER_UNIX);
 }
 END_TEST
 
@@ -230,5 +241,6 @@ START_TEST(idle_clients_cost_no_turns)
 END_TEST
 
 SUITE_MAIN("crowd", {thousands_hear_every_line, 120}, {everybody_talks_and_hears_everybody, 0},
-           {thousands_leave_at_once, 120}, {storm, 120}, {reset_in_mid_line, 0}, {storm_of_rooms_and_nicks, 120},
+           {thousands_leave_at_once, 120}, {storm_over_tcp, 120},
+           {storm_over_unix, 120}, {reset_in_mid_line, 0}, {storm_of_rooms_and_nicks, 120},
            {idle_clients_cost_no_turns, 0})

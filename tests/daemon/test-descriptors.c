@@ -39,7 +39,7 @@ START_TEST(nobody_is_lost)
         client_expect(bob, "[{time}] <alice> round %d", i);
         ck_assert(client_is_silent(people[N_PEOPLE - 1]));
     }
-    daemon_expect_log(daemon, "descriptors");
+    daemon_expect_log(daemon, "accept");
     for (size_t i = 0; i < N_PEOPLE; i++) {
         suite_note("person %zu", i);
         if (i >= N_SURE)
@@ -67,11 +67,11 @@ START_TEST(a_paused_listener_does_not_spin)
     alice = client_connect_as(daemon, "alice");
     connect_all(daemon, people);
     client_sync(alice);
-    daemon_expect_log(daemon, "descriptors");
+    daemon_expect_log(daemon, "accept");
     cpu = proc_cpu_usec(daemon->pid);
     daemon_expect_running_for(daemon, 2);
     ck_assert_uint_le(proc_cpu_usec(daemon->pid) - cpu, 200 * USEC_PER_MSEC);
-    ck_assert_uint_le(daemon_count_log(daemon, "descriptors"), 3);
+    ck_assert_uint_le(daemon_count_log(daemon, "accept"), 3);
     ck_assert_uint_le(proc_n_fds(daemon->pid), N_FILES);
     daemon_stop(daemon);
 }
@@ -92,6 +92,27 @@ START_TEST(reload_without_descriptors)
     daemon_reload(daemon);
     client_say(alice, "still here");
     client_expect(bob, "[{time}] <alice> still here");
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* To feed the watchdog needs a descriptor too, if the daemon has not kept one: without, everybody would be lost after a while. */
+START_TEST(watchdog_is_fed_without_descriptors)
+{
+    Daemon *daemon;
+    Client *alice, *people[N_PEOPLE];
+
+    if (daemon_is_wrapped())
+        return;
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES, .watchdog_usec = 500 * 1000);
+    alice = client_connect_as(daemon, "alice");
+    connect_all(daemon, people);
+    client_sync(alice);
+    daemon_expect_log(daemon, "accept");
+    (void) daemon_turn(daemon, -1, 0, now_usec());
+    daemon->notify.n_seen = daemon->notify.n_messages;
+    for (int i = 0; i < 4; i++)
+        (void) daemon_expect_notify(daemon, "WATCHDOG=1");
     daemon_stop(daemon);
 }
 END_TEST
@@ -118,4 +139,4 @@ START_TEST(both_listeners_recover)
 END_TEST
 
 SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {a_paused_listener_does_not_spin, 0}, {reload_without_descriptors, 0},
-           {both_listeners_recover, 0})
+           {watchdog_is_fed_without_descriptors, 0}, {both_listeners_recover, 0})

@@ -258,6 +258,53 @@ START_TEST(pending_output_is_delivered_after_half_close)
 }
 END_TEST
 
+/* echo hi > /dev/tcp/HOST/PORT: who closes with the greeting unread is reset by the kernel, and has still said something. */
+START_TEST(close_without_reading)
+{
+    Daemon *daemon = daemon_start();
+    Client *alice = client_connect_as(daemon, "alice");
+
+    for (int i = 0; i < 20; i++) {
+        Client *stranger = client_open(daemon, .listener = 0);
+
+        client_expect(alice, "-- guest{n} is here");
+        client_sync(alice); /* by now the stranger has been greeted */
+        client_say(stranger, "line %d", i);
+        client_close(stranger);
+        client_expect_next(alice, "[{time}] <guest{n}> line %d", i);
+        client_expect_next(alice, "-- guest{n} has left");
+    }
+    daemon_stop(daemon);
+}
+END_TEST
+
+/*
+ * A paste that is larger than the socket's buffers, of lines that packets cut anywhere. The kernel charges a packet to the receive
+ * buffer until its last byte was read, so a server that leaves the beginning of a line unread must not wait for the end of it.
+ */
+START_TEST(paste_larger_than_the_buffers)
+{
+    enum { N_LINES = 2000, N_TEXT = 1900 };
+    Daemon *daemon = daemon_start();
+    Client *alice, *carol;
+    Buffer paste = {0};
+    size_t n_sent = 0;
+
+    people_connect(daemon, "alice", &alice, "carol", &carol, NULL);
+    for (int i = 0; i < N_LINES; i++) {
+        buffer_add_text(&paste, run_of((char) ('a' + i % 26), N_TEXT));
+        buffer_add_text(&paste, "\n");
+    }
+    for (int i = 0; i < N_LINES; i++) {
+        n_sent += client_send_some(carol, paste.data + n_sent, paste.n - n_sent);
+        client_expect_next(alice, "[{time}] <carol> %s", run_of((char) ('a' + i % 26), N_TEXT));
+    }
+    client_expect_nothing(alice);
+    buffer_done(&paste);
+    daemon_stop(daemon);
+}
+END_TEST
+
 START_TEST(half_close_frees_the_nick)
 {
     Daemon *daemon = daemon_start();
@@ -274,4 +321,6 @@ END_TEST
 SUITE_MAIN("lines", {line_of_2000_bytes_yes_2001_no, 0}, {longest_line_of_bad_bytes, 0}, {too_long_in_any_packets, 0},
            {endless_line, 0}, {endless_line_has_one_answer, 0}, {too_long_command_does_nothing, 0},
            {last_line_without_an_end, 0}, {last_line_that_is_too_long, 0}, {all_said_before_the_greeting, 0},
-           {pending_output_is_delivered_after_half_close, 0}, {half_close_frees_the_nick, 0})
+           {pending_output_is_delivered_after_half_close, 0}, {close_without_reading, 0},
+           {paste_larger_than_the_buffers, 0},
+           {half_close_frees_the_nick, 0})

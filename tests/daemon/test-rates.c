@@ -155,6 +155,22 @@ START_TEST(paste_and_half_close)
 }
 END_TEST
 
+/* Not being read is no reason not to be missed: a reset is seen at once, and the name is free. */
+START_TEST(who_has_to_wait_and_is_reset)
+{
+    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=1\nLinesBurst=10\nBytesPerSecond=0\n");
+    Client *alice, *bob;
+
+    people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
+    paste(alice, 500, 10);
+    client_expect(bob, "[{time}] <alice> 000000 {any}");
+    client_reset(alice);
+    client_expect(bob, "-- alice has left");
+    client_become(bob, "alice");
+    daemon_stop(daemon);
+}
+END_TEST
+
 START_TEST(burst_of_zero_is_one_line)
 {
     Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=20\nLinesBurst=0\nBytesPerSecond=0\n");
@@ -204,5 +220,5 @@ END_TEST
 
 SUITE_MAIN("rates", {pasted_lines_arrive_late_but_whole, 0}, {pasted_bytes_arrive_late_but_whole, 0},
            {long_paste_waits_at_the_sender, 0}, {burst_is_free, 0}, {nobody_else_waits, 0},
-           {who_has_to_wait_still_hears, 0}, {paste_and_half_close, 0}, {burst_of_zero_is_one_line, 0},
+           {who_has_to_wait_still_hears, 0}, {paste_and_half_close, 0}, {who_has_to_wait_and_is_reset, 0}, {burst_of_zero_is_one_line, 0},
            {longest_line_fits_in_the_smallest_burst, 0}, {defaults_allow_a_burst_of_forty, 0})

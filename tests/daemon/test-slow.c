@@ -18,6 +18,7 @@ enum {
     N_STUCK = 5,
     N_LINES = 900, /* with N_TEXT more than twice what the transcript and a stuck reader's socket hold */
     N_TEXT = 1500,
+    SEND_BUFFER = 64 * 1024, /* of each of the server's connections; the kernel would let TCP's grow to megabytes */
     N_WINDOW = 8, /* lines under way: a fast reader is never more behind than that */
 };
 
@@ -103,7 +104,7 @@ static Account account_for(Client *client)
 
 static void stuck_readers(ListenerKind kind)
 {
-    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT, .listeners = {{.kind = kind}});
+    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT, .listeners = {{.kind = kind, .send_buffer = SEND_BUFFER}});
     Client *alice, *bob, *stuck[N_STUCK];
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -175,7 +176,8 @@ END_TEST
 /* Lines that a reader would not have heard are not counted as missed: those of another room, and of who is ignored. */
 START_TEST(only_what_was_for_you_is_missed)
 {
-    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT, .listeners = {{.kind = LISTENER_UNIX}});
+    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT,
+                                  .listeners = {{.kind = LISTENER_UNIX, .send_buffer = SEND_BUFFER}});
     Client *alice, *bob, *carol, *stuck;
     Account account;
 
@@ -206,7 +208,8 @@ END_TEST
 
 START_TEST(stuck_reader_who_leaves)
 {
-    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT);
+    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT,
+                                  .listeners = {{.kind = LISTENER_TCP4, .send_buffer = SEND_BUFFER}});
     Client *alice, *bob, *stuck, *reset;
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);

@@ -297,10 +297,8 @@ static bool take_line_that_is_there(Client *client)
 }
 
 /* `what` is what the caller waits for, to be named in a failure. */
-static const char *take_line(Client *client, const char *what)
+static const char *take_line_before(Client *client, const char *what, uint64_t deadline)
 {
-    uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
-
     while (!take_line_that_is_there(client)) {
         if (client->eof)
             return NULL;
@@ -308,6 +306,11 @@ static const char *take_line(Client *client, const char *what)
             client_fail(client, "nothing came in time, expected: %s", what);
     }
     return client->line;
+}
+
+static const char *take_line(Client *client, const char *what)
+{
+    return take_line_before(client, what, deadline_in(SECONDS_TO_ANSWER));
 }
 
 const char *client_take_line(Client *client)
@@ -326,6 +329,7 @@ static char *format_pattern(const char *format, va_list args)
 
 void client_expect(Client *client, const char *format, ...)
 {
+    uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
     char *pattern;
     va_list args;
 
@@ -333,7 +337,9 @@ void client_expect(Client *client, const char *format, ...)
     pattern = format_pattern(format, args);
     va_end(args);
     do {
-        if (take_line(client, pattern) == NULL)
+        if (now_usec() > deadline)
+            client_fail(client, "many lines came, but in time not: %s", pattern);
+        if (take_line_before(client, pattern, deadline) == NULL)
             client_fail(client, "the connection ended, expected: %s", pattern);
     } while (!match_line(pattern, client->line, client->n_line));
     free(pattern);

@@ -63,6 +63,7 @@ typedef struct Daemon {
     int pid_fd;
     int exit_status; /* of waitpid(2), once it has ended */
     int out_fd, err_fd; /* -1 at their end */
+    bool err_is_stuck; /* nobody reads stderr for now */
     Buffer out, err; /* stdout and stderr of this run */
     size_t n_err_seen; /* bytes of `err` that an expectation has gone past */
     Notify notify;
@@ -97,12 +98,16 @@ void daemon_signal(Daemon *daemon, int signal);
 /* A notification with a line that matches. Those before it are passed over; it is the last one seen then. */
 NotifyMessage *daemon_expect_notify(Daemon *daemon, const char *pattern);
 
+/* Nobody reads stderr any more, and it is full; or it is closed, and writing to it is an error. */
+void daemon_block_log(Daemon *daemon);
+void daemon_close_log(Daemon *daemon);
+
 /* A text in stderr after the last one that was expected, in upper or lower case. */
 void daemon_expect_log(Daemon *daemon, const char *text);
 size_t daemon_count_log(Daemon *daemon, const char *text);
 
-/* Waits until the daemon has that many descriptors open. */
-void daemon_expect_n_fds(Daemon *daemon, size_t n);
+/* Waits until the daemon has that many descriptors open. The witness, a client, forgets what it had not read. */
+void daemon_expect_n_fds(Daemon *daemon, Client *witness, size_t n);
 
 /*
  * One turn of waiting: until `fd` (-1: none) has one of `events`, or something else happened, or the deadline. False only at the

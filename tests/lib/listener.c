@@ -94,6 +94,8 @@ void listener_init(Listener *listener, const ListenerOptions *options, const cha
     listener->n_address = address_of(options->kind, directory, index, &listener->address);
     listener->fd = open_socket(options->kind, &listener->address, listener->n_address);
     ck_assert_msg(listener->fd >= 0, "cannot listen: %s", strerror(errno));
+    if (options->send_buffer > 0)
+        ck_assert_int_eq(setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof(int)), 0);
     listener->n_address = sizeof(listener->address);
     ck_assert_int_eq(getsockname(listener->fd, (struct sockaddr *) &listener->address, &listener->n_address), 0);
 }

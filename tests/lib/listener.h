@@ -20,6 +20,7 @@ typedef enum ListenerKind {
 typedef struct ListenerOptions {
     ListenerKind kind;
     const char *name; /* FileDescriptorName=; NULL: "plain" */
+    int send_buffer; /* SendBuffer=, which the connections inherit; 0: the kernel's choice */
 } ListenerOptions;
 
 typedef struct Listener {

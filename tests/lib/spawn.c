@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -84,6 +85,8 @@ static void set_descriptors(Daemon *daemon, int out, int err)
     int in = open("/dev/null", O_RDONLY | O_CLOEXEC), high[DAEMON_LISTENERS_MAX];
     int low[] = {lifted(in), lifted(out), lifted(err)};
 
+    /* What the test itself has inherited is not for the daemon. */
+    (void) close_range(LISTEN_FDS_START, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < daemon->n_listeners; i++)
         high[i] = lifted(daemon->listeners[i].fd);
     for (int i = 0; i < (int) N_ELEMENTS(low); i++) {

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * A chat without sockets, for unit tests and fuzz targets.
+ *
+ * It does what host/connection and host/delivery do, with a buffer in place of each direction of a socket: what a
+ * client types stays in `input` until a whole line is executed, and a client takes `window` bytes of what it is sent
+ * until the test opens its window further. A test types, runs turns, and looks at what arrived.
+ *
+ * On the way it checks what must always hold, and ends the process with abort() where it does not: that whoever may
+ * share a rendering would have been sent the same bytes alone, that what follows a partial send goes on where that
+ * ended, and (harness_check) that what is derived agrees with the records.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "chat/chat.h"
+#include "chat/stream.h"
+#include "front/front.h"
+
+#define EXPECT(condition)                                                                                    \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            harness_fail(__FILE__, __LINE__, #condition);                                                    \
+    } while (0)
+
+enum {
+    HARNESS_CLIENTS = 512,  /* in one test, over its whole time */
+    HARNESS_VARIETIES = 16, /* of one room's rendering */
+};
+
+/* 2026-11-22 12:03:04 UTC */
+#define HARNESS_WALL (UINT64_C(1795348984) * USEC_PER_SEC)
+#define HARNESS_NOW (UINT64_C(1000) * USEC_PER_SEC)
+
+typedef struct Harness Harness;
+
+typedef struct Client {
+    uint32_t session;
+    bool is_gone;    /* the server has closed it */
+    bool has_ended;  /* it will type nothing more */
+    bool is_blocked; /* its window is full */
+    bool is_behind;  /* could be sent more than one turn allows */
+    size_t window;   /* bytes that it takes; SIZE_MAX: any number */
+
+    char *input; /* typed and not executed */
+    size_t input_n;
+    char *output; /* all it was sent, with a NUL */
+    size_t output_n, output_size, taken;
+} Client;
+
+/* Called before a line is executed. */
+typedef void (*HarnessOnLine)(void *userdata, Client *client, const char *line, size_t n);
+
+typedef struct HarnessRendering {
+    uint8_t key;
+    size_t n;
+    char bytes[CHUNK_BYTES];
+} HarnessRendering;
+
+struct Harness {
+    Config config;
+    Log log;
+    Chat *chat;
+    uint64_t now;
+    HarnessOnLine on_line;
+    void *userdata;
+    uint16_t next_port;
+    unsigned n_shared;  /* sends of shared renderings so far */
+    unsigned n_partial; /* sends of which only a part was taken */
+
+    Client *clients[HARNESS_CLIENTS]; /* owned */
+    unsigned n_clients;
+
+    Frame frame;
+    Stream stream;
+    char chunk[CHUNK_BYTES], other[CHUNK_BYTES];
+    HarnessRendering *renderings; /* owned */
+    unsigned n_renderings;
+};
+
+void harness_fail(const char *file, int line, const char *what) __attribute__((__noreturn__));
+
+/* The defaults, without limits of rate, and with the smallest transcript. */
+void harness_config(Config *config);
+/* A chat with nobody in it. `config` is moved in; NULL: that of harness_config(). */
+Harness *harness_new(const Config *config, uint32_t max_sessions);
+Harness *harness_free(Harness *harness);
+/* Time goes by; nothing happens until the next turn. */
+void harness_wait(Harness *harness, uint64_t usec);
+/* Everyone who has typed something has a go, and is sent what is new. */
+void harness_turn(Harness *harness);
+/* What is derived agrees with the records. */
+void harness_check(const Harness *harness);
+/* What everybody was sent so far counts as seen. */
+void harness_take_all(Harness *harness);
+
+/* Somebody connects, each from an address of its own; it has been sent nothing yet. NULL: refused. */
+Client *client_new(Harness *harness);
+/* Somebody who was greeted, and took that name; the others have seen it. */
+Client *client_named(Harness *harness, const char *nick);
+void client_type(Client *client, const char *bytes, size_t n);
+/* Types text and a line end, and runs a turn. */
+void client_say(Harness *harness, Client *client, const char *format, ...) _printf_(3, 4);
+/* What it was sent since the last look. */
+const char *client_take(Client *client);
+/* Lets it take `n` bytes more from now on, or any number with SIZE_MAX. */
+void client_open_window(Harness *harness, Client *client, size_t n);
+/* It takes nothing more. */
+void client_stop(Client *client);
+/* The connection breaks: gone without another word. */
+void client_break(Harness *harness, Client *client);
+
+/* xorshift64*, so that random tests are the same everywhere; the seed is not 0. */
+uint32_t random_below(uint64_t *seed, uint32_t n);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
+#include <string.h>
+
+#include "chat/ignore.h"
+#include "chat/session.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+static Name name_of(const char *text)
+{
+    Name name;
+
+    ck_assert_int_eq(name_parse(text, strlen(text), NAME_MAX_CHARS, &name), 0);
+    return name;
+}
+
+static uint64_t hash_of(const char *text)
+{
+    NameKey key;
+
+    name_fold(text, strlen(text), &key);
+    return chat_name_hash(&key);
+}
+
+/* MaxIgnores=: so many and not one more, until one is taken off. */
+static void check_max(uint32_t max)
+{
+    Harness *harness;
+    Config config;
+    Client *alice;
+    char text[16];
+    Name name;
+
+    harness_config(&config);
+    config.max_ignores = max;
+    harness = harness_new(&config, 2);
+    alice = client_named(harness, "alice");
+    for (uint32_t i = 0; i < max; i++) {
+        (void) snprintf(text, sizeof text, "bob%u", i);
+        name = name_of(text);
+        ck_assert(ignore_add(harness->chat, alice->session, &name, 1000 + i));
+    }
+    name = name_of("bob-more");
+    ck_assert(!ignore_add(harness->chat, alice->session, &name, 1));
+    ck_assert(!ignore_has(harness->chat, alice->session, 1, hash_of("bob-more")));
+    ck_assert_ptr_null(ignore_name(harness->chat, alice->session, max));
+    ck_assert_str_eq(ignore_name(harness->chat, alice->session, max - 1)->bytes, text);
+    name = name_of("BOB0");
+    ck_assert(ignore_remove(harness->chat, alice->session, &name));
+    ck_assert(!ignore_remove(harness->chat, alice->session, &name));
+    ck_assert(ignore_add(harness->chat, alice->session, &name, 7));
+    ck_assert(!ignore_add(harness->chat, alice->session, &name, 7));
+    ignore_clear(harness->chat, alice->session);
+    ck_assert_ptr_null(ignore_name(harness->chat, alice->session, 0));
+    ck_assert(!ignore_has(harness->chat, alice->session, 7, hash_of("bob0")));
+    harness_free(harness);
+}
+
+START_TEST(test_max)
+{
+    check_max(1);
+    check_max(32);
+    check_max(LIMIT_IGNORES);
+}
+END_TEST
+
+/* A limit that was lowered by a new configuration keeps what there is. */
+START_TEST(test_lowered)
+{
+    Harness *harness = harness_new(NULL, 2);
+    Client *alice = client_named(harness, "alice");
+    Name bob = name_of("bob"), carol = name_of("carol");
+
+    ck_assert(ignore_add(harness->chat, alice->session, &bob, 0));
+    harness->config.max_ignores = 1;
+    ck_assert(!ignore_add(harness->chat, alice->session, &carol, 0));
+    ck_assert(ignore_has(harness->chat, alice->session, 1, hash_of("bob")));
+    /* One that was raised can not go beyond what there is room for. */
+    harness->config.max_ignores = LIMIT_IGNORES;
+    for (unsigned i = 1; i < 32; i++)
+        ck_assert(ignore_add(harness->chat, alice->session, &carol, 0));
+    ck_assert(!ignore_add(harness->chat, alice->session, &carol, 0));
+    harness_free(harness);
+}
+END_TEST
+
+/* By the name, whoever bears it, and by the connection, whatever its name. */
+START_TEST(test_has)
+{
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+    Name name = name_of("bob"), nobody = name_of("nobody");
+
+    ck_assert(ignore_add(harness->chat, alice->session, &name, 77));
+    ck_assert(ignore_add(harness->chat, alice->session, &nobody, 0));
+    ck_assert(!ignore_has(harness->chat, alice->session, 78, hash_of("carol")));
+    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("BOB")));
+    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("Nobody")));
+    ck_assert(ignore_has(harness->chat, alice->session, 77, hash_of("carol")));
+    ck_assert(!ignore_has(harness->chat, bob->session, 77, hash_of("bob")));
+    ck_assert(ignore_remove(harness->chat, alice->session, &name));
+    ck_assert(!ignore_has(harness->chat, alice->session, 77, hash_of("bob")));
+    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("nobody")));
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(test_heard)
+{
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+
+    client_say(harness, alice, "/ignore bob");
+    ck_assert_str_eq(client_take(alice), "-- You ignore bob now. The same command again ends it.\n");
+    client_say(harness, bob, "one");
+    client_say(harness, bob, "/me waves");
+    client_say(harness, bob, "/msg alice psst");
+    ck_assert_str_eq(client_take(alice), "");
+    /* A new name does not help; the old one is ignored, too. */
+    client_say(harness, bob, "/nick robert");
+    client_say(harness, bob, "two");
+    ck_assert_str_eq(client_take(alice), "-- bob is now robert\n");
+    client_say(harness, alice, "/ignore bob");
+    client_say(harness, bob, "three");
+    ck_assert_str_eq(client_take(alice), "-- You hear bob again.\n[12:03] <robert> three\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* Somebody who was ignored under another name is heard again when that is what the answer says. */
+START_TEST(test_renamed)
+{
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+
+    client_say(harness, alice, "/ignore bob");
+    client_say(harness, bob, "/nick robert");
+    (void) client_take(alice);
+    /* However often it takes: once or twice. */
+    client_say(harness, alice, "/ignore robert");
+    if (strstr(client_take(alice), "You hear robert again.") == NULL) {
+        client_say(harness, alice, "/ignore robert");
+        ck_assert_str_eq(client_take(alice), "-- You hear robert again.\n");
+    }
+    client_say(harness, bob, "hello");
+    ck_assert_str_eq(client_take(alice), "[12:03] <robert> hello\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* A place that is used again begins without any. */
+START_TEST(test_next_in_place)
+{
+    Harness *harness = harness_new(NULL, 2);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob"), *carol;
+
+    client_say(harness, alice, "/ignore bob");
+    client_break(harness, alice);
+    harness_turn(harness);
+    carol = client_named(harness, "carol");
+    ck_assert_uint_eq(carol->session, alice->session == SLOT_NONE ? carol->session : alice->session);
+    client_say(harness, bob, "hello");
+    ck_assert_str_eq(client_take(carol), "[12:03] <bob> hello\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* Against a list of names. */
+START_TEST(test_random)
+{
+    enum { NAMES = 50 };
+    Harness *harness = harness_new(NULL, 2);
+    Client *alice = client_named(harness, "alice");
+    bool is_ignored[NAMES] = {false};
+    uint64_t seed = 9;
+    unsigned n = 0;
+    char text[16];
+
+    for (unsigned i = 0; i < 5000; i++) {
+        uint32_t which = random_below(&seed, NAMES);
+        Name name;
+
+        (void) snprintf(text, sizeof text, "n%u", which);
+        name = name_of(text);
+        ck_assert_int_eq(ignore_has(harness->chat, alice->session, 100 + which, hash_of(text)), is_ignored[which]);
+        if (is_ignored[which]) {
+            ck_assert(ignore_remove(harness->chat, alice->session, &name));
+            is_ignored[which] = false;
+            n--;
+        } else {
+            ck_assert_int_eq(ignore_add(harness->chat, alice->session, &name, 100 + which), n < 32);
+            is_ignored[which] = n < 32;
+            n += n < 32;
+        }
+        ck_assert(n == 0 || ignore_name(harness->chat, alice->session, n - 1) != NULL);
+        ck_assert_ptr_null(ignore_name(harness->chat, alice->session, n));
+    }
+    harness_free(harness);
+}
+END_TEST
+
+UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_next_in_place, test_random)
