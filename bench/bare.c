@@ -11,6 +11,7 @@
  * (sd_listen_fds(3)), from the load generator or from systemd-socket-activate(1).
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -84,6 +85,7 @@ static void leave(Bare *bare, int fd)
     Client *client = &bare->clients[fd];
     Room *room = &bare->rooms[client->room];
 
+    assert(room->fds != NULL && room->n > 0);
     room->fds[client->place] = room->fds[--room->n];
     bare->clients[room->fds[client->place]].place = client->place;
     (void) close(fd);

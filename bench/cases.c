@@ -135,6 +135,7 @@ static int run_load(Stage *stage, Load load, double seconds, double *ret_usec, c
     flow.end = start + (uint64_t) (seconds * (double) NSEC_PER_SEC);
     r = load(stage, &flow, start);
     stage->crowd.on_heard = NULL;
+    stage->crowd.userdata = stage;
     if (r < 0)
         return r;
     n_expected = stage->crowd.n_said * (stage->room_size - 1);
@@ -158,11 +159,12 @@ static int run_rooms(const CaseSetup *setup, ServerKind kind, unsigned n_rooms, 
         .setup = setup,
         .kind = kind,
         .room_size = room_size,
-        .n_senders = room_size == 2 ? 2 : MIN((unsigned) N_SENDERS, room_size - 1),
+        .n_senders = room_size == 2 ? 2 : room_size - 1,
     };
     double warm_up;
     int r;
 
+    stage.n_senders = MIN(stage.n_senders, (unsigned) N_SENDERS);
     if (kind == SERVER_NGIRCD && room_size > NGIRCD_ROOM) {
         (void) snprintf(remark, CASE_REMARK_MAX,
                         "to fill the channel costs it n * n messages: no more than %d here", NGIRCD_ROOM);

@@ -178,7 +178,7 @@ static int parse_cases(Options *options)
 
     if (text == NULL)
         text = options->setup.is_smoke ? CASES_SMOKE : CASES_ALL;
-    while (*text != '\0') {
+    do {
         size_t n = strcspn(text, ",");
 
         (void) snprintf(name, sizeof(name), "%.*s", (int) MIN(n, (size_t) CASE_NAME_MAX), text);
@@ -191,7 +191,7 @@ static int parse_cases(Options *options)
         }
         options->n_cases++;
         text += n + (text[n] == ',');
-    }
+    } while (*text != '\0');
     return 0;
 }
 

@@ -60,9 +60,11 @@ static void program_version(const char *program, char *to)
         }
     if (pid > 0)
         (void) waitpid(pid, NULL, 0);
-    /* ngIRCd lists what it was built with behind its number */
+    /* ngIRCd lists what it was built with behind its number; Ncat says "Ncat: Version 7.93" */
     if (strncmp(to, "ngIRCd", 6) == 0)
         to[strcspn(to, "-")] = '\0';
+    if (strncmp(to, "Ncat: Version ", 14) == 0)
+        memmove(to + 4, to + 13, strlen(to + 13) + 1);
     for (size_t n = strlen(to); n > 0 && to[n - 1] == ' '; n--)
         to[n - 1] = '\0';
 }

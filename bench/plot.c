@@ -8,7 +8,7 @@
 
 enum {
     WIDTH = 860,
-    LEFT = 300,  /* where the bars begin */
+    LEFT = 322,  /* where the bars begin */
     RIGHT = 110, /* kept free for the figures behind the bars */
     HEAD = 92,
     FOOT = 58,
@@ -16,6 +16,9 @@ enum {
     GAP = 3,      /* between the bars of a case */
     BETWEEN = 18, /* between cases */
 };
+
+/* A peer that costs many times the bare loop must not squeeze all else: its bar is cut. */
+#define SCALE_END 2.5
 
 static const char *const colours[N_SERVERS] = {"#8b949e", "#1f77b4", "#e39a3b", "#7f9f6b"};
 static const char *const labels[N_SERVERS] = {"bare loop", "chatd", "ngircd", "ncat --chat"};
@@ -71,7 +74,7 @@ static void measure_plot(Plot *plot)
                 most = MAX(most, report_ratio(plot->report, row, (ServerKind) s, SERVER_BARE).median);
     }
     plot->height = height + FOOT;
-    plot->scale = (WIDTH - LEFT - RIGHT) / most;
+    plot->scale = (WIDTH - LEFT - RIGHT) / MIN(most, SCALE_END);
 }
 
 static void draw_head(const Plot *plot)
@@ -106,12 +109,14 @@ static void draw_head(const Plot *plot)
 static void draw_bar(const Plot *plot, const ReportRow *row, ServerKind kind, int y)
 {
     double ratio = report_ratio(plot->report, row, kind, SERVER_BARE).median;
-    double value = report_value(plot->report, row, kind).median,
-           mark = LEFT + row->measure->most_of_bare * plot->scale;
-    double end = LEFT + ratio * plot->scale;
+    double mark = LEFT + row->measure->most_of_bare * plot->scale;
+    double end = LEFT + MIN(ratio, SCALE_END) * plot->scale;
 
     (void) fprintf(plot->to, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", LEFT, y,
                    end - LEFT, BAR, colours[kind]);
+    if (ratio > SCALE_END)
+        (void) fprintf(plot->to, "<path d=\"M%.1f %d l8 %d h5 l-8 %d z\" fill=\"#ffffff\"/>\n", end - 30,
+                       y - 1, BAR + 2, -BAR - 2);
     if (kind == SERVER_CHATD) {
         (void) fprintf(
             plot->to,
@@ -120,10 +125,10 @@ static void draw_bar(const Plot *plot, const ReportRow *row, ServerKind kind, in
         if (end < mark + 4 && end + 100 > mark) /* the figure would lie on the mark */
             end = mark;
     }
-    (void) fprintf(
-        plot->to,
-        "<text x=\"%.1f\" y=\"%d\">%.2f<tspan fill=\"#57606a\" font-size=\"11\">  %.2f %s</tspan></text>\n",
-        end + 7, y + 13, ratio, value, row->measure->unit);
+    (void) fprintf(plot->to,
+                   "<text x=\"%.1f\" y=\"%d\">%.2f<tspan dx=\"8\" fill=\"#57606a\" font-size=\"11\">%.2f "
+                   "%s</tspan></text>\n",
+                   end + 7, y + 13, ratio, report_value(plot->report, row, kind).median, row->measure->unit);
 }
 
 static void draw_rows(const Plot *plot)
@@ -149,7 +154,7 @@ static void draw_rows(const Plot *plot)
     }
 }
 
-static void draw_foot(const Plot *plot)
+static void draw_axes(const Plot *plot)
 {
     double bare = LEFT + plot->scale;
     int bottom = plot->height - FOOT;
@@ -157,9 +162,13 @@ static void draw_foot(const Plot *plot)
     (void) fprintf(
         plot->to,
         "<line x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\" stroke=\"#57606a\"/>\n"
-        "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#57606a\" stroke-dasharray=\"4 3\"/>\n"
+        "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"#8c959f\" stroke-dasharray=\"4 3\"/>\n"
         "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#57606a\">bare loop = 1</text>\n",
         LEFT, HEAD, LEFT, bottom - 6, bare, HEAD, bare, bottom - 6, bare, bottom + 10);
+}
+
+static void draw_foot(const Plot *plot)
+{
     (void) fprintf(plot->to, "<text x=\"20\" y=\"%d\" font-size=\"10\" fill=\"#57606a\">", plot->height - 16);
     print_text(plot->to, plot->report->machine);
     (void) fprintf(plot->to, "</text>\n</svg>\n");
@@ -171,6 +180,7 @@ void plot_print(const Report *report, FILE *to)
 
     measure_plot(&plot);
     draw_head(&plot);
+    draw_axes(&plot);
     draw_rows(&plot);
     draw_foot(&plot);
 }

@@ -14,10 +14,11 @@ int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_
 {
     unsigned n = 0;
 
-    *report = (Report){.n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX), .is_judged = is_judged};
+    *report = (Report){.is_judged = is_judged};
+    report->n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX);
     for (unsigned i = 0; i < n_cases; i++)
         n += cases[i].type->n_measures;
-    report->rows = calloc(n, sizeof(ReportRow));
+    report->rows = calloc(MAX(n, 1U), sizeof(ReportRow));
     if (report->rows == NULL)
         return -ENOMEM;
     for (unsigned i = 0; i < n_cases; i++)

@@ -233,7 +233,7 @@ int server_spawn(Server *server)
 {
     _cleanup_(file_closep) FILE *log = open_in_folder(server, "log", "ae");
     pid_t parent = getpid(), pid;
-    Arguments args;
+    Arguments args = {0};
 
     if (log == NULL)
         return failed(server, -errno, "cannot write in %s: %s", server->folder, strerror(errno));

@@ -152,9 +152,9 @@ void stage_explain(Stage *stage, int r, char *remark)
 {
     const char *what = strerror(-r);
 
-    if (stage->server.pid > 0 && server_has_died(&stage->server))
-        what = stage->server.remark;
-    else if (stage->server.remark[0] != '\0')
+    if (stage->server.pid > 0)
+        (void) server_has_died(&stage->server); /* then it has left a remark */
+    if (stage->server.remark[0] != '\0')
         what = stage->server.remark;
     else if (r == -EPROTO)
         what = "not everyone in a room hears what is said there";

@@ -169,6 +169,29 @@ uint32_t chat_n_rooms(const Chat *chat)
     return slots_n_used(&chat->room_slots) - (chat->rooms[ROOM_LOBBY].n_members == 0);
 }
 
+/* A limit that has not been hit for so long is worth a line in the log again. */
+#define QUIET_USEC (60 * USEC_PER_SEC)
+
+void chat_log_limit(Chat *chat, ChatLimit limit, LogEvent about)
+{
+    static const char *const KEYS[] = {
+        [CHAT_LIMIT_CLIENTS] = "MaxClients",
+        [CHAT_LIMIT_CLIENTS_PER_ADDRESS] = "MaxClientsPerAddress",
+        [CHAT_LIMIT_ROOMS] = "MaxRooms",
+    };
+    bool is_quiet = chat->now < chat->quiet_until[limit];
+
+    chat->quiet_until[limit] = chat->now + QUIET_USEC;
+    if (is_quiet)
+        return;
+    about.priority = LOG_WARNING;
+    about.id = LOG_ID_LIMIT_REACHED;
+    about.limit = KEYS[limit];
+    log_event(chat->log, about,
+              "Refused %s: %s= is reached. This is told again after a minute without refusals.",
+              about.peer != NULL ? about.peer : about.nick, KEYS[limit]);
+}
+
 void chat_touch_session(Chat *chat, uint32_t session)
 {
     if (chat->sessions[session].is_touched)

@@ -62,6 +62,14 @@ typedef struct Answer {
     char text[LIMIT_REPLY_BYTES];
 } Answer;
 
+/* Limits whose refusals are logged: the first, and then none until it has been quiet for a while. */
+typedef enum ChatLimit {
+    CHAT_LIMIT_CLIENTS,
+    CHAT_LIMIT_CLIENTS_PER_ADDRESS,
+    CHAT_LIMIT_ROOMS,
+    CHAT_LIMITS,
+} ChatLimit;
+
 typedef struct Chat {
     State state;
     Transcript transcript;
@@ -82,6 +90,7 @@ typedef struct Chat {
     uint32_t first_lagging;
     uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                               nothing to tell */
+    uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
     Turn turn;
     Answer answer;
     char line[LIMIT_TEXT_BYTES]; /* the line that is being executed, cleaned */
@@ -118,6 +127,8 @@ void chat_reply(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4)
 void chat_answer(Chat *chat, const char *format, ...) _printf_(2, 3);
 void chat_answer_send(Chat *chat, uint32_t to);
 
+/* Somebody was refused something because of a limit. What does not apply in `about` is NULL. */
+void chat_log_limit(Chat *chat, ChatLimit limit, LogEvent about);
 /* `session` reads this turn by itself. */
 void chat_touch_session(Chat *chat, uint32_t session);
 /* A hash of a folded name; never 0. */

@@ -90,6 +90,9 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     r = room_join(chat, session, &name, &room);
     if (r == ROOM_TOO_MANY)
+        chat_log_limit(chat, CHAT_LIMIT_ROOMS,
+                       (LogEvent){.nick = session_record(chat, session)->nick.bytes, .room = name.bytes});
+    if (r == ROOM_TOO_MANY)
         chat_error(chat, session, "There are %u rooms already. /rooms lists them; join one of those.",
                    chat->config->max_rooms);
     else if (r == ROOM_TOO_MANY_OF_CLIENT)

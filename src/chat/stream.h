@@ -37,7 +37,7 @@ typedef struct Item {
 
 typedef struct StreamPosition {
     uint64_t cursor, replay, replay_last;
-    uint32_t missed;
+    uint32_t missed, lost;
     uint8_t flags; /* SESSION_GREETED and SESSION_CUT of these */
 } StreamPosition;
 
@@ -72,5 +72,8 @@ bool stream_is_at_end(const Stream *stream);
 
 /* All items returned so far have been sent. Not for shared streams. */
 void stream_store(const Stream *stream);
-/* All before the item returned last have been sent, and `written` bytes of that, rendered with `key`. */
-void stream_store_within(const Stream *stream, uint32_t written, uint8_t key);
+/*
+ * All before the item returned last have been sent, and `written` bytes of that, rendered with `key`;
+ * `is_within_line` if these do not end with a line end.
+ */
+void stream_store_within(const Stream *stream, uint32_t written, uint8_t key, bool is_within_line);

@@ -16,9 +16,6 @@
 /* How long a listener pauses when nothing that this process does gives a descriptor back. */
 #define PAUSE_USEC (200 * USEC_PER_MSEC)
 
-/* A limit that has not been hit for so long is worth a line in the log again. */
-#define QUIET_USEC (60 * USEC_PER_SEC)
-
 static void set_option(int fd, int level, int option, int value)
 {
     /* Where the socket is no TCP socket, or the kernel does not know the option, it goes without. */
@@ -89,17 +86,9 @@ static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
         ;
     (void) fd_close(fd);
 
-    if (server->chat->now >= server->refusal_quiet_until) {
-        peer_format(peer, from);
-        log_event(server->log,
-                  (LogEvent){.priority = LOG_WARNING,
-                             .id = LOG_ID_LIMIT_REACHED,
-                             .peer = from,
-                             .limit = is_address ? "MaxClientsPerAddress" : "MaxClients"},
-                  "Refused %s: %s=%u is reached. Not told again until it has been quiet for a minute.", from,
-                  is_address ? "MaxClientsPerAddress" : "MaxClients", n);
-    }
-    server->refusal_quiet_until = server->chat->now + QUIET_USEC;
+    peer_format(peer, from);
+    chat_log_limit(server->chat, is_address ? CHAT_LIMIT_CLIENTS_PER_ADDRESS : CHAT_LIMIT_CLIENTS,
+                   (LogEvent){.peer = from});
 }
 
 static int listener_admit(Server *server, int fd, const struct sockaddr_storage *address)

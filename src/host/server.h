@@ -39,9 +39,8 @@ typedef struct Server {
     unsigned n_listeners;
     bool is_started_on_demand; /* whoever holds the listening sockets would start the service again */
     bool is_stopping;
-    bool is_pause_logged;         /* that listeners pause */
-    uint64_t refusal_quiet_until; /* usec, monotonic: refusals are not logged before */
-    Connection *connections;      /* owned; in the place of their sessions */
+    bool is_pause_logged;    /* that listeners pause */
+    Connection *connections; /* owned; in the place of their sessions */
 
     SessionList ready;                      /* may have something to read */
     SessionList throttled;                  /* spoke too much: read again later */

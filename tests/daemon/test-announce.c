@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* Coming and going is told one by one in rooms of up to 30 people; in larger ones one line sums it up, every 10 s at most. */
+/* Coming and going is told one by one in rooms of up to 30 people; in larger ones one line sums it up, every
+ * 10 s at most. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +86,8 @@ static void add_sum(Client *client, Sum *sum)
 
     client_expect_next(client, "-- {n} {any}");
     if (sum->n_lines++ > 0)
-        ck_assert_msg(now - sum->last_usec > (uint64_t) (0.95 * SUM_SECONDS * USEC_PER_SEC), "two sums in less than 10 s");
+        ck_assert_msg(now - sum->last_usec > (uint64_t) (0.95 * SUM_SECONDS * USEC_PER_SEC),
+                      "two sums in less than 10 s");
     sum->last_usec = now;
     sum->n_came += number_before(client->line, "came");
     sum->n_left += number_before(client->line, "left");

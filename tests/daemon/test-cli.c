@@ -9,13 +9,15 @@
 
 static void expect_text(const Buffer *where, const char *text)
 {
-    ck_assert_msg(strstr(buffer_text(where), text) != NULL, "[%s] \"%s\" is not in:\n%s", suite_get_note(), text, buffer_text(where));
+    ck_assert_msg(strstr(buffer_text(where), text) != NULL, "[%s] \"%s\" is not in:\n%s", suite_get_note(),
+                  text, buffer_text(where));
 }
 
 /* Runs the daemon without sockets, to its end. */
 static Daemon *run(const char *config, const char *first, const char *second, int code)
 {
-    Daemon *daemon = daemon_start(.config = config, .args = {first, second}, .may_end = true, .no_listeners = true, .no_notify = true);
+    Daemon *daemon = daemon_start(.config = config, .args = {first, second}, .may_end = true,
+                                  .no_listeners = true, .no_notify = true);
 
     daemon_expect_exit(daemon, code);
     return daemon;
@@ -44,7 +46,8 @@ START_TEST(version)
 END_TEST
 
 static const char *const wrong[][2] = {
-    {"--no-such-option", NULL}, {"file", NULL}, {"--check-config=yes", NULL}, {"--check-config", "file"}, {"-x", NULL}, {"--config", NULL},
+    {"--no-such-option", NULL}, {"file", NULL}, {"--check-config=yes", NULL},
+    {"--check-config", "file"}, {"-x", NULL},   {"--config", NULL},
 };
 
 START_TEST(wrong_usage)
@@ -63,7 +66,9 @@ END_TEST
 
 START_TEST(check_config_prints_what_is_in_force)
 {
-    Daemon *daemon = run("[Limits]\nMaxClients = 77\nTranscriptSize=2M\n[Chat]\nMotd=hello\n", "--check-config", NULL, 0), *again;
+    Daemon *daemon = run("[Limits]\nMaxClients = 77\nTranscriptSize=2M\n[Chat]\nMotd=hello\n",
+                         "--check-config", NULL, 0),
+           *again;
 
     expect_text(&daemon->out, "[Limits]\n");
     expect_text(&daemon->out, "MaxClients=77\n");
@@ -91,7 +96,8 @@ END_TEST
 /* All errors, each with its place, not only the first. */
 START_TEST(check_config_with_errors)
 {
-    Daemon *daemon = run("[Limits]\nMaxClients=many\nMaxRooms=65001\n", "--check-config", NULL, EXIT_CONFIG_ERROR);
+    Daemon *daemon =
+        run("[Limits]\nMaxClients=many\nMaxRooms=65001\n", "--check-config", NULL, EXIT_CONFIG_ERROR);
     Buffer all = {0};
 
     buffer_add_text(&all, buffer_text(&daemon->out));
@@ -117,8 +123,9 @@ END_TEST
 
 START_TEST(check_config_of_a_missing_file)
 {
-    Daemon *daemon = daemon_start(.may_end = true, .no_listeners = true, .no_notify = true, .no_config_option = true,
-                                  .args = {"--config=/nonexistent/chatd.conf", "--check-config"});
+    Daemon *daemon =
+        daemon_start(.may_end = true, .no_listeners = true, .no_notify = true, .no_config_option = true,
+                     .args = {"--config=/nonexistent/chatd.conf", "--check-config"});
 
     daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
     expect_text(&daemon->err, "/nonexistent/chatd.conf");

@@ -137,7 +137,8 @@ static void come_and_go(Daemon *daemon, Departure departure)
         client_close(client);
 }
 
-/* A storm of connections, in every state, beside two who talk: nobody is disturbed, and nothing is left of it. */
+/* A storm of connections, in every state, beside two who talk: nobody is disturbed, and nothing is left of
+ * it. */
 static void storm(ListenerKind kind)
 {
     size_t n_rounds = load_of(200), n_fds;
@@ -156,7 +157,8 @@ static void storm(ListenerKind kind)
     daemon_expect_n_fds(daemon, alice, n_fds);
     client_sync(alice);
     who = client_ask(alice, "/who");
-    ck_assert_msg(strstr(who, "alice") != NULL && strstr(who, "bob") != NULL && strstr(who, "guest") == NULL, "%s", who);
+    ck_assert_msg(strstr(who, "alice") != NULL && strstr(who, "bob") != NULL && strstr(who, "guest") == NULL,
+                  "%s", who);
     free(who);
     daemon_stop(daemon);
 }
@@ -241,6 +243,5 @@ START_TEST(idle_clients_cost_no_turns)
 END_TEST
 
 SUITE_MAIN("crowd", {thousands_hear_every_line, 120}, {everybody_talks_and_hears_everybody, 0},
-           {thousands_leave_at_once, 120}, {storm_over_tcp, 120},
-           {storm_over_unix, 120}, {reset_in_mid_line, 0}, {storm_of_rooms_and_nicks, 120},
-           {idle_clients_cost_no_turns, 0})
+           {thousands_leave_at_once, 120}, {storm_over_tcp, 120}, {storm_over_unix, 120},
+           {reset_in_mid_line, 0}, {storm_of_rooms_and_nicks, 120}, {idle_clients_cost_no_turns, 0})

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* Out of descriptors: the listener pauses, whoever waits in the backlog is served later, those who are in notice nothing. */
+/* Out of descriptors: the listener pauses, whoever waits in the backlog is served later, those who are in
+ * notice nothing. */
 
 #include "lib/client.h"
 #include "lib/proc.h"
@@ -96,7 +97,8 @@ START_TEST(reload_without_descriptors)
 }
 END_TEST
 
-/* To feed the watchdog needs a descriptor too, if the daemon has not kept one: without, everybody would be lost after a while. */
+/* To feed the watchdog needs a descriptor too, if the daemon has not kept one: without, everybody would be
+ * lost after a while. */
 START_TEST(watchdog_is_fed_without_descriptors)
 {
     Daemon *daemon;
@@ -125,7 +127,8 @@ START_TEST(both_listeners_recover)
 
     if (daemon_is_wrapped())
         return;
-    daemon = daemon_start(.config = CROWD, .n_files = N_FILES, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+    daemon = daemon_start(.config = CROWD, .n_files = N_FILES,
+                          .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
     alice = client_connect_as(daemon, "alice");
     connect_all(daemon, people);
     late = client_open(daemon, .listener = 1);
@@ -138,5 +141,6 @@ START_TEST(both_listeners_recover)
 }
 END_TEST
 
-SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {a_paused_listener_does_not_spin, 0}, {reload_without_descriptors, 0},
-           {watchdog_is_fed_without_descriptors, 0}, {both_listeners_recover, 0})
+SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {a_paused_listener_does_not_spin, 0},
+           {reload_without_descriptors, 0}, {watchdog_is_fed_without_descriptors, 0},
+           {both_listeners_recover, 0})

@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * The idle exit: when everybody has gone for a while, but never within 30 s of the start. This test waits for time itself, so it is a
- * program of its own, and waits for several daemons at once.
+ * The idle exit: when everybody has gone for a while, but never within 30 s of the start. This test waits for
+ * time itself, so it is a program of its own, and waits for several daemons at once.
  */
 
 #include "lib/client.h"
@@ -16,7 +16,8 @@ static void expect_end_between(Daemon *daemon, uint64_t start, double earliest, 
     double passed;
 
     while (daemon->pid != 0) {
-        if (!daemon_turn(daemon, -1, 0, start + (uint64_t) (latest * deadline_scale() * (double) USEC_PER_SEC)))
+        if (!daemon_turn(daemon, -1, 0,
+                         start + (uint64_t) (latest * deadline_scale() * (double) USEC_PER_SEC)))
             daemon_fail(daemon, "it did not exit within %.0f s", latest);
     }
     passed = (double) (now_usec() - start) / (double) USEC_PER_SEC;
@@ -25,7 +26,8 @@ static void expect_end_between(Daemon *daemon, uint64_t start, double earliest, 
     daemon_expect_exit(daemon, 0);
 }
 
-/* The one that exits: it says so, leaves the sockets alone, and serves again when it is started for the next person. */
+/* The one that exits: it says so, leaves the sockets alone, and serves again when it is started for the next
+ * person. */
 static void expect_return(Daemon *daemon)
 {
     Client *next[2];
@@ -53,7 +55,8 @@ START_TEST(idle_exit)
     uint64_t start = now_usec();
     Client *alice;
 
-    exits = daemon_start(.config = ONE_SECOND, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+    exits =
+        daemon_start(.config = ONE_SECOND, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
     kept = daemon_start(.config = ONE_SECOND);
     for (size_t i = 0; i < N_ELEMENTS(last); i++) {
         last[i] = daemon_start_with(&(DaemonOptions){.config = lasting[i]});
@@ -70,7 +73,8 @@ START_TEST(idle_exit)
         client_expect_greeting(client_open(last[i], .listener = 0));
         daemon_stop(last[i]);
     }
-    /* Somebody who is there keeps it, however quiet. After the first 30 s only the time without clients counts. */
+    /* Somebody who is there keeps it, however quiet. After the first 30 s only the time without clients
+     * counts. */
     suite_note("kept by alice");
     client_expect_nothing(alice);
     client_close(alice);

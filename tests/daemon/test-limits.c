@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* Each limit at its boundary: the last that is allowed, the first that is not and its answer, and 0 for none. */
+/* Each limit at its boundary: the last that is allowed, the first that is not and its answer, and 0 for none.
+ */
 
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +93,8 @@ START_TEST(max_clients_per_address_of_mapped_addresses)
         suite_skip("no IPv6 here");
         return;
     }
-    daemon = daemon_start(.config = DAEMON_CONFIG "MaxClientsPerAddress=1\n", .listeners = {{.kind = LISTENER_MAPPED}});
+    daemon = daemon_start(.config = DAEMON_CONFIG "MaxClientsPerAddress=1\n",
+                          .listeners = {{.kind = LISTENER_MAPPED}});
     first = client_open_with(daemon, &here);
     client_expect_greeting(first);
     second = client_open_with(daemon, &there);
@@ -393,6 +395,6 @@ SUITE_MAIN("limits", {max_clients, 0}, {refusal_of_who_talks_at_once, 0}, {max_c
            {max_clients_per_address_of_mapped_addresses, 0}, {max_clients_per_address_of_ipv6, 0},
            {max_clients_per_address_of_unix, 0}, {default_of_256_for_an_address, 0},
            {zero_is_no_limit_for_an_address, 0}, {zero_is_no_limit_for_clients, 0}, {max_rooms, 0},
-           {zero_is_no_limit_for_rooms, 0}, {max_rooms_per_client, 0}, {max_ignores, 0}, {default_of_32_ignores, 0},
-           {zero_is_64_ignores, 0}, {max_line_length, 0}, {max_nick_length, 0}, {max_topic_length, 0},
-           {refusals_do_not_flood_the_log, 0})
+           {zero_is_no_limit_for_rooms, 0}, {max_rooms_per_client, 0}, {max_ignores, 0},
+           {default_of_32_ignores, 0}, {zero_is_64_ignores, 0}, {max_line_length, 0}, {max_nick_length, 0},
+           {max_topic_length, 0}, {refusals_do_not_flood_the_log, 0})

@@ -23,15 +23,9 @@ static const struct {
     const char *end;
     bool is_heard;
 } lengths[] = {
-    {1, "\n", true},
-    {1999, "\n", true},
-    {2000, "\n", true},
-    {2000, "\r\n", true},
-    {2001, "\n", false},
-    {2001, "\r\n", false},
-    {4000, "\n", false},
-    {16384, "\n", false},
-    {70000, "\r\n", false},
+    {1, "\n", true},      {1999, "\n", true},   {2000, "\n", true},
+    {2000, "\r\n", true}, {2001, "\n", false},  {2001, "\r\n", false},
+    {4000, "\n", false},  {16384, "\n", false}, {70000, "\r\n", false},
 };
 
 START_TEST(line_of_2000_bytes_yes_2001_no)
@@ -258,7 +252,8 @@ START_TEST(pending_output_is_delivered_after_half_close)
 }
 END_TEST
 
-/* echo hi > /dev/tcp/HOST/PORT: who closes with the greeting unread is reset by the kernel, and has still said something. */
+/* echo hi > /dev/tcp/HOST/PORT: who closes with the greeting unread is reset by the kernel, and has still
+ * said something. */
 START_TEST(close_without_reading)
 {
     Daemon *daemon = daemon_start();
@@ -279,8 +274,9 @@ START_TEST(close_without_reading)
 END_TEST
 
 /*
- * A paste that is larger than the socket's buffers, of lines that packets cut anywhere. The kernel charges a packet to the receive
- * buffer until its last byte was read, so a server that leaves the beginning of a line unread must not wait for the end of it.
+ * A paste that is larger than the socket's buffers, of lines that packets cut anywhere. The kernel charges a
+ * packet to the receive buffer until its last byte was read, so a server that leaves the beginning of a line
+ * unread must not wait for the end of it.
  */
 START_TEST(paste_larger_than_the_buffers)
 {
@@ -318,9 +314,8 @@ START_TEST(half_close_frees_the_nick)
 }
 END_TEST
 
-SUITE_MAIN("lines", {line_of_2000_bytes_yes_2001_no, 0}, {longest_line_of_bad_bytes, 0}, {too_long_in_any_packets, 0},
-           {endless_line, 0}, {endless_line_has_one_answer, 0}, {too_long_command_does_nothing, 0},
-           {last_line_without_an_end, 0}, {last_line_that_is_too_long, 0}, {all_said_before_the_greeting, 0},
-           {pending_output_is_delivered_after_half_close, 0}, {close_without_reading, 0},
-           {paste_larger_than_the_buffers, 0},
-           {half_close_frees_the_nick, 0})
+SUITE_MAIN("lines", {line_of_2000_bytes_yes_2001_no, 0}, {longest_line_of_bad_bytes, 0},
+           {too_long_in_any_packets, 0}, {endless_line, 0}, {endless_line_has_one_answer, 0},
+           {too_long_command_does_nothing, 0}, {last_line_without_an_end, 0}, {last_line_that_is_too_long, 0},
+           {all_said_before_the_greeting, 0}, {pending_output_is_delivered_after_half_close, 0},
+           {close_without_reading, 0}, {paste_larger_than_the_buffers, 0}, {half_close_frees_the_nick, 0})

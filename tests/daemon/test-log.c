@@ -54,8 +54,20 @@ END_TEST
 START_TEST(what_people_say_is_not_in_it)
 {
     static const char *const lines[] = {
-        "sesame", "/me sesame", "/msg bob sesame", "/reply sesame", "/topic sesame", "/away sesame", "/sesame", "//sesame",
-        "/nick sesame!", "/join #sesame!", "/msg sesame sesame", "/history sesame", "/set sesame sesame", "\xfesesame",
+        "sesame",
+        "/me sesame",
+        "/msg bob sesame",
+        "/reply sesame",
+        "/topic sesame",
+        "/away sesame",
+        "/sesame",
+        "//sesame",
+        "/nick sesame!",
+        "/join #sesame!",
+        "/msg sesame sesame",
+        "/history sesame",
+        "/set sesame sesame",
+        "\xfesesame",
     };
     Daemon *daemon = daemon_start();
     Client *alice, *bob;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* sd_notify(3): ready when it serves, status in human words, the watchdog from the loop itself, and the end. */
+/* sd_notify(3): ready when it serves, status in human words, the watchdog from the loop itself, and the end.
+ */
 
 #include <signal.h>
 #include <string.h>
@@ -78,7 +79,8 @@ START_TEST(status_once_a_second)
 
         if (!notify_message_match(message, "STATUS={any}") || notify_message_match(message, "READY=1"))
             continue;
-        ck_assert_msg(last == 0 || message->usec - last > 9 * USEC_PER_SEC / 10, "two in %ju us", (uintmax_t) (message->usec - last));
+        ck_assert_msg(last == 0 || message->usec - last > 9 * USEC_PER_SEC / 10, "two in %ju us",
+                      (uintmax_t) (message->usec - last));
         last = message->usec;
         n_status++;
     }
@@ -202,7 +204,8 @@ START_TEST(nobody_to_notify)
 }
 END_TEST
 
-SUITE_MAIN("notify", {ready_once_it_serves, 0}, {not_ready_with_a_bad_configuration, 0}, {status_in_human_words, 0},
-           {status_once_a_second, 0}, {status_only_when_it_changes, 0}, {watchdog_is_fed_in_time, 0},
-           {watchdog_is_fed_under_load, 0}, {watchdog_is_silent_when_the_loop_is_stuck, 0},
-           {no_watchdog_when_not_asked, 0}, {stopping_is_told, 0}, {nobody_to_notify, 0})
+SUITE_MAIN("notify", {ready_once_it_serves, 0}, {not_ready_with_a_bad_configuration, 0},
+           {status_in_human_words, 0}, {status_once_a_second, 0}, {status_only_when_it_changes, 0},
+           {watchdog_is_fed_in_time, 0}, {watchdog_is_fed_under_load, 0},
+           {watchdog_is_silent_when_the_loop_is_stuck, 0}, {no_watchdog_when_not_asked, 0},
+           {stopping_is_told, 0}, {nobody_to_notify, 0})

@@ -43,7 +43,8 @@ static void expect_seconds_since(uint64_t start, double seconds)
 
 START_TEST(pasted_lines_arrive_late_but_whole)
 {
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=250\nLinesBurst=50\nBytesPerSecond=0\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=250\nLinesBurst=50\nBytesPerSecond=0\n");
     Client *alice, *bob;
     uint64_t start;
 
@@ -59,7 +60,8 @@ END_TEST
 
 START_TEST(pasted_bytes_arrive_late_but_whole)
 {
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=0\nBytesPerSecond=40K\nBytesBurst=10K\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=0\nBytesPerSecond=40K\nBytesBurst=10K\n");
     Client *alice, *bob;
     uint64_t start;
 
@@ -76,7 +78,8 @@ END_TEST
 /* More than the sockets hold: the paste goes on as the server reads. */
 START_TEST(long_paste_waits_at_the_sender)
 {
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=2000\nLinesBurst=1\nBytesPerSecond=0\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=2000\nLinesBurst=1\nBytesPerSecond=0\n");
     Client *alice, *bob;
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -90,7 +93,8 @@ END_TEST
 START_TEST(burst_is_free)
 {
     /* One line more than the burst would take 1000 s. */
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=1\nLinesBurst=1000\nBytesPerSecond=0\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=1\nLinesBurst=1000\nBytesPerSecond=0\n");
     Client *alice, *bob;
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -113,7 +117,8 @@ START_TEST(nobody_else_waits)
     do {
         const char *line = client_take_line(carol);
 
-        ck_assert_msg(line != NULL && strstr(line, "<alice> 000099 ") == NULL, "bob had to wait for alice's paste");
+        ck_assert_msg(line != NULL && strstr(line, "<alice> 000099 ") == NULL,
+                      "bob had to wait for alice's paste");
     } while (strstr(carol->line, "<bob> I may speak") == NULL);
     client_expect(carol, "[{time}] <alice> 000099 {any}");
     daemon_stop(daemon);
@@ -140,7 +145,8 @@ END_TEST
 /* cat file | nc -N: the end of file waits behind the lines. */
 START_TEST(paste_and_half_close)
 {
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=200\nLinesBurst=20\nBytesPerSecond=0\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=200\nLinesBurst=20\nBytesPerSecond=0\n");
     Client *alice, *bob;
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -189,7 +195,8 @@ END_TEST
 /* A burst below the longest line counts as that: such a line can be said at all. */
 START_TEST(longest_line_fits_in_the_smallest_burst)
 {
-    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=0\nBytesPerSecond=2000\nBytesBurst=1\n");
+    Daemon *daemon =
+        daemon_start(.config = "[Limits]\nLinesPerSecond=0\nBytesPerSecond=2000\nBytesBurst=1\n");
     Client *alice, *bob;
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -220,5 +227,6 @@ END_TEST
 
 SUITE_MAIN("rates", {pasted_lines_arrive_late_but_whole, 0}, {pasted_bytes_arrive_late_but_whole, 0},
            {long_paste_waits_at_the_sender, 0}, {burst_is_free, 0}, {nobody_else_waits, 0},
-           {who_has_to_wait_still_hears, 0}, {paste_and_half_close, 0}, {who_has_to_wait_and_is_reset, 0}, {burst_of_zero_is_one_line, 0},
-           {longest_line_fits_in_the_smallest_burst, 0}, {defaults_allow_a_burst_of_forty, 0})
+           {who_has_to_wait_still_hears, 0}, {paste_and_half_close, 0}, {who_has_to_wait_and_is_reset, 0},
+           {burst_of_zero_is_one_line, 0}, {longest_line_fits_in_the_smallest_burst, 0},
+           {defaults_allow_a_burst_of_forty, 0})

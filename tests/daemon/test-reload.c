@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* SIGHUP: a good configuration is taken, a bad one is refused with its place and reason; nobody is disturbed. */
+/* SIGHUP: a good configuration is taken, a bad one is refused with its place and reason; nobody is disturbed.
+ */
 
 #include <signal.h>
 #include <string.h>
@@ -94,7 +95,8 @@ END_TEST
 
 START_TEST(a_missing_one_at_the_start_ends_with_78)
 {
-    Daemon *daemon = daemon_start(.may_end = true, .no_config_option = true, .args = {"--config=/nonexistent/chatd.conf"});
+    Daemon *daemon =
+        daemon_start(.may_end = true, .no_config_option = true, .args = {"--config=/nonexistent/chatd.conf"});
 
     daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
     daemon_expect_log(daemon, "/nonexistent/chatd.conf");
@@ -119,7 +121,8 @@ END_TEST
 /* What nobody knows is warned about, with its place, and is no error. */
 START_TEST(unknown_keys_are_warned_about)
 {
-    Daemon *daemon = daemon_start(.config = DAEMON_CONFIG "MaxClient=3\n[Chat]\nmotd=hello\n[Nonsense]\nMaxClients=1\n");
+    Daemon *daemon =
+        daemon_start(.config = DAEMON_CONFIG "MaxClient=3\n[Chat]\nmotd=hello\n[Nonsense]\nMaxClients=1\n");
     Client *alice;
 
     daemon_expect_log(daemon, "chatd.conf:4: ");
@@ -199,7 +202,8 @@ START_TEST(many_reloads)
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
     for (int i = 0; i < 50; i++) {
-        daemon_write_file(daemon, "chatd.conf", i % 2 == 0 ? "[Limits]\nMaxClients=x\n" : DAEMON_CONFIG "[Chat]\nMotd=hello\n");
+        daemon_write_file(daemon, "chatd.conf",
+                          i % 2 == 0 ? "[Limits]\nMaxClients=x\n" : DAEMON_CONFIG "[Chat]\nMotd=hello\n");
         daemon_reload(daemon);
         client_say(alice, "line %d", i);
         client_expect_next(bob, "[{time}] <alice> line %d", i);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* Several rooms at a time, one of them current; what is shown on coming in; what is left when all have gone. */
+/* Several rooms at a time, one of them current; what is shown on coming in; what is left when all have gone.
+ */
 
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,8 @@ static void expect_in_rooms(Client *client, const char *room, bool is_there)
 {
     char *rooms = client_ask(client, "/rooms");
 
-    ck_assert_msg((strstr(rooms, room) != NULL) == is_there, "%s should %sbe in:\n%s", room, is_there ? "" : "not ", rooms);
+    ck_assert_msg((strstr(rooms, room) != NULL) == is_there, "%s should %sbe in:\n%s", room,
+                  is_there ? "" : "not ", rooms);
     free(rooms);
 }
 
@@ -288,4 +290,5 @@ END_TEST
 SUITE_MAIN("rooms", {a_room_is_heard_by_those_in_it, 0}, {another_room_is_named, 0}, {leaving_goes_back, 0},
            {leaving_another_room_keeps_the_current_one, 0}, {a_room_is_gone_when_it_is_empty, 0},
            {the_lobby_stays, 0}, {room_names_are_folded, 0}, {joining_shows_topic_and_history, 0},
-           {newcomers_see_the_last_twenty_lines, 0}, {history_is_as_long_as_configured, 0}, {history_on_request, 0})
+           {newcomers_see_the_last_twenty_lines, 0}, {history_is_as_long_as_configured, 0},
+           {history_on_request, 0})

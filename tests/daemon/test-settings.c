@@ -48,15 +48,9 @@ static const struct {
     const char *said;
     bool rings;
 } mentions[] = {
-    {"hello bob", true},
-    {"bob: hello", true},
-    {"BOB!", true},
-    {"is it (bob)?", true},
-    {"bobsleigh", false},
-    {"kebob", false},
-    {"hello carol", false},
-    {"/me waves to bob", true},
-    {"/me waves", false},
+    {"hello bob", true},    {"bob: hello", true},       {"BOB!", true},
+    {"is it (bob)?", true}, {"bobsleigh", false},       {"kebob", false},
+    {"hello carol", false}, {"/me waves to bob", true}, {"/me waves", false},
 };
 
 START_TEST(bell)
@@ -75,8 +69,8 @@ START_TEST(bell)
 
         suite_note("%s", said);
         client_say(alice, "%s", said);
-        client_expect_next(bob, "[{time}] %s %s%s", is_action ? "* alice" : "<alice>", is_action ? said + 4 : said,
-                           mentions[i].rings ? BELL : "");
+        client_expect_next(bob, "[{time}] %s %s%s", is_action ? "* alice" : "<alice>",
+                           is_action ? said + 4 : said, mentions[i].rings ? BELL : "");
         client_expect_next(carol, "[{time}] {any}%s", is_action ? said + 4 : said);
     }
     suite_note("%s", "");

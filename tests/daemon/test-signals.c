@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* Signals during load, system calls that are interrupted, and the end of the service while people are connected. */
+/* Signals during load, system calls that are interrupted, and the end of the service while people are
+ * connected. */
 
 #include <signal.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static void talk_under_signals(Daemon *daemon, const int *signals, size_t n_sign
     client_expect_nothing(alice);
 }
 
-/* After a stop and a continue, epoll_wait(2) and others are interrupted though nobody handles a signal: signal(7). */
+/* After a stop and a continue, epoll_wait(2) and others are interrupted though nobody handles a signal:
+ * signal(7). */
 START_TEST(stopped_and_continued_under_load)
 {
     static const int signals[] = {SIGSTOP, SIGCONT};
@@ -123,7 +125,8 @@ START_TEST(stop_with_a_thousand_connected)
 }
 END_TEST
 
-/* The listening sockets are the service manager's: they are neither shut down nor unlinked, and serve the next start. */
+/* The listening sockets are the service manager's: they are neither shut down nor unlinked, and serve the
+ * next start. */
 START_TEST(sockets_outlive_the_service)
 {
     Daemon *daemon = daemon_start(.listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
@@ -145,6 +148,6 @@ START_TEST(sockets_outlive_the_service)
 }
 END_TEST
 
-SUITE_MAIN("signals", {stopped_and_continued_under_load, 0}, {reloads_under_load, 0}, {signals_that_mean_nothing, 0},
-           {stop_while_people_are_connected, 0}, {last_words_are_heard, 0}, {stop_right_after_start, 0},
-           {stop_with_a_thousand_connected, 0}, {sockets_outlive_the_service, 0})
+SUITE_MAIN("signals", {stopped_and_continued_under_load, 0}, {reloads_under_load, 0},
+           {signals_that_mean_nothing, 0}, {stop_while_people_are_connected, 0}, {last_words_are_heard, 0},
+           {stop_right_after_start, 0}, {stop_with_a_thousand_connected, 0}, {sockets_outlive_the_service, 0})

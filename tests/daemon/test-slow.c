@@ -2,8 +2,9 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * Readers who are slow, or do not read at all, beside fast ones. The fast ones notice nothing; the slow ones get all, as long as the
- * transcript holds it; the stuck ones are told exactly how many lines they missed, and no line is torn without saying so.
+ * Readers who are slow, or do not read at all, beside fast ones. The fast ones notice nothing; the slow ones
+ * get all, as long as the transcript holds it; the stuck ones are told exactly how many lines they missed,
+ * and no line is torn without saying so.
  */
 
 #include <stdio.h>
@@ -18,8 +19,9 @@ enum {
     N_STUCK = 5,
     N_LINES = 900, /* with N_TEXT more than twice what the transcript and a stuck reader's socket hold */
     N_TEXT = 1500,
-    SEND_BUFFER = 64 * 1024, /* of each of the server's connections; the kernel would let TCP's grow to megabytes */
-    N_WINDOW = 8, /* lines under way: a fast reader is never more behind than that */
+    SEND_BUFFER =
+        64 * 1024, /* of each of the server's connections; the kernel would let TCP's grow to megabytes */
+    N_WINDOW = 8,  /* lines under way: a fast reader is never more behind than that */
 };
 
 #define SMALL_TRANSCRIPT DAEMON_CONFIG "TranscriptSize=256K\n"
@@ -79,7 +81,8 @@ static bool account_line(Client *client, Account *account)
     ck_assert_msg(atoi(text) == account->next, "line %d expected, this came: %.40s", account->next, line);
     text += 7;
     n = strspn(text, (char[]){(char) ('a' + account->next % 26), '\0'});
-    ck_assert_msg(n == N_TEXT && text[n] == '\0', "line %d is torn: %zu letters, then %.40s", account->next, n, text + n);
+    ck_assert_msg(n == N_TEXT && text[n] == '\0', "line %d is torn: %zu letters, then %.40s", account->next,
+                  n, text + n);
     account->next++;
     return true;
 }
@@ -104,7 +107,8 @@ static Account account_for(Client *client)
 
 static void stuck_readers(ListenerKind kind)
 {
-    Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT, .listeners = {{.kind = kind, .send_buffer = SEND_BUFFER}});
+    Daemon *daemon =
+        daemon_start(.config = SMALL_TRANSCRIPT, .listeners = {{.kind = kind, .send_buffer = SEND_BUFFER}});
     Client *alice, *bob, *stuck[N_STUCK];
 
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
@@ -173,7 +177,8 @@ START_TEST(slow_reader_over_unix_loses_nothing)
 }
 END_TEST
 
-/* Lines that a reader would not have heard are not counted as missed: those of another room, and of who is ignored. */
+/* Lines that a reader would not have heard are not counted as missed: those of another room, and of who is
+ * ignored. */
 START_TEST(only_what_was_for_you_is_missed)
 {
     Daemon *daemon = daemon_start(.config = SMALL_TRANSCRIPT,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* The sockets that the daemon is given, told apart by name; and what it says when it is given none, or the wrong ones. */
+/* The sockets that the daemon is given, told apart by name; and what it says when it is given none, or the
+ * wrong ones. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -73,7 +74,9 @@ END_TEST
 
 START_TEST(several_sockets_of_one_name)
 {
-    Daemon *daemon = daemon_start(.listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}, {.kind = LISTENER_TCP4}});
+    Daemon *daemon =
+        daemon_start(.listeners = {
+                         {.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}, {.kind = LISTENER_TCP4}});
 
     expect_all_in_one_chat(daemon);
     daemon_stop(daemon);
@@ -82,7 +85,8 @@ END_TEST
 
 START_TEST(no_names_mean_plain)
 {
-    Daemon *daemon = daemon_start(.no_names = true, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+    Daemon *daemon =
+        daemon_start(.no_names = true, .listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
 
     expect_all_in_one_chat(daemon);
     daemon_stop(daemon);
@@ -91,7 +95,8 @@ END_TEST
 
 START_TEST(unknown_name_is_logged_and_closed)
 {
-    Daemon *daemon = daemon_start(.listeners = {{.kind = LISTENER_TCP4, .name = "gopher"}, {.kind = LISTENER_TCP4}});
+    Daemon *daemon =
+        daemon_start(.listeners = {{.kind = LISTENER_TCP4, .name = "gopher"}, {.kind = LISTENER_TCP4}});
     Client *alice;
 
     daemon_expect_log(daemon, "gopher");
@@ -159,7 +164,8 @@ END_TEST
 
 START_TEST(inetd_nowait_is_an_error)
 {
-    Daemon *daemon = daemon_start(.may_end = true, .inetd = true, .listeners = {{.kind = LISTENER_CONNECTION}});
+    Daemon *daemon =
+        daemon_start(.may_end = true, .inetd = true, .listeners = {{.kind = LISTENER_CONNECTION}});
 
     daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
     daemon_free(daemon);
@@ -194,6 +200,7 @@ START_TEST(inetd_wait_over_unix)
 END_TEST
 
 SUITE_MAIN("sockets", {unix_listener, 0}, {ipv6_listener, 0}, {several_sockets_of_one_name, 0},
-           {no_names_mean_plain, 0}, {unknown_name_is_logged_and_closed, 0}, {only_unknown_names_are_no_socket, 0},
-           {no_socket, 0}, {sockets_for_another_process, 0}, {accept_yes_is_an_error, 0},
-           {inetd_nowait_is_an_error, 0}, {inetd_wait_over_tcp, 0}, {inetd_wait_over_unix, 0})
+           {no_names_mean_plain, 0}, {unknown_name_is_logged_and_closed, 0},
+           {only_unknown_names_are_no_socket, 0}, {no_socket, 0}, {sockets_for_another_process, 0},
+           {accept_yes_is_an_error, 0}, {inetd_nowait_is_an_error, 0}, {inetd_wait_over_tcp, 0},
+           {inetd_wait_over_unix, 0})

@@ -30,11 +30,14 @@ START_TEST(greeting_says_who_you_are_and_how_many_are_here)
     Daemon *daemon = daemon_start();
     Client *first = client_open(daemon, .listener = 0), *second, *third;
 
-    client_expect_next(first, "-- Welcome to {word}. You are guest{n}; nobody else is here. /help lists the commands.");
+    client_expect_next(
+        first, "-- Welcome to {word}. You are guest{n}; nobody else is here. /help lists the commands.");
     second = client_open(daemon, .listener = 0);
-    client_expect_next(second, "-- Welcome to {word}. You are guest{n}; 1 other is here. /help lists the commands.");
+    client_expect_next(second,
+                       "-- Welcome to {word}. You are guest{n}; 1 other is here. /help lists the commands.");
     third = client_open(daemon, .listener = 0);
-    client_expect_next(third, "-- Welcome to {word}. You are guest{n}; 2 others are here. /help lists the commands.");
+    client_expect_next(
+        third, "-- Welcome to {word}. You are guest{n}; 2 others are here. /help lists the commands.");
     client_expect_nothing(third);
     client_expect_next(first, "-- guest{n} is here");
     client_expect_next(first, "-- guest{n} is here");
@@ -87,7 +90,8 @@ START_TEST(double_slash_says_a_slash)
 }
 END_TEST
 
-/* What carol sends, in one packet and then byte by byte, and what alice hears of it: always with carol's name before it. */
+/* What carol sends, in one packet and then byte by byte, and what alice hears of it: always with carol's name
+ * before it. */
 static const struct {
     const char *sent;
     const char *heard[4];
@@ -215,7 +219,8 @@ START_TEST(two_speakers_are_never_mixed)
         const char *line = client_take_line(alice);
         bool is_bob = strstr(line, "] <bob> ") != NULL;
 
-        (void) snprintf(wanted, sizeof(wanted), "] <%s> line %d of mine", is_bob ? "bob" : "carol", is_bob ? n_bob++ : n_carol++);
+        (void) snprintf(wanted, sizeof(wanted), "] <%s> line %d of mine", is_bob ? "bob" : "carol",
+                        is_bob ? n_bob++ : n_carol++);
         ck_assert_str_eq(line + strlen("[00:00"), wanted);
     }
     client_expect_nothing(alice);
@@ -225,6 +230,6 @@ END_TEST
 
 SUITE_MAIN("speech", {speech_is_heard_by_all_but_the_speaker, 0},
            {greeting_says_who_you_are_and_how_many_are_here, 0}, {first_line_needs_no_login, 0},
-           {action_and_private_line, 0}, {double_slash_says_a_slash, 0}, {no_packet_can_pose_as_somebody_else, 0},
-           {a_line_in_two_packets_at_every_split, 0}, {many_lines_in_one_packet_stay_in_order, 0},
-           {two_speakers_are_never_mixed, 0})
+           {action_and_private_line, 0}, {double_slash_says_a_slash, 0},
+           {no_packet_can_pose_as_somebody_else, 0}, {a_line_in_two_packets_at_every_split, 0},
+           {many_lines_in_one_packet_stay_in_order, 0}, {two_speakers_are_never_mixed, 0})

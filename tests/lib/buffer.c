@@ -16,7 +16,8 @@ static void buffer_reserve(Buffer *buffer, size_t n)
         return;
     buffer->n_allocated = n_needed * 2;
     buffer->data = realloc(buffer->data, buffer->n_allocated);
-    /* Not libcheck's: the process that becomes the daemon uses this too, and must not write to the test's log. */
+    /* Not libcheck's: the process that becomes the daemon uses this too, and must not write to the test's
+     * log. */
     if (buffer->data == NULL)
         abort();
 }

@@ -16,7 +16,7 @@
 
 enum {
     TAKEN_MAX = 256 * 1024, /* what was taken is forgotten when there is more of it */
-    TAKEN_MIN = 4 * 1024, /* but so much is kept, to be shown in failures */
+    TAKEN_MIN = 4 * 1024,   /* but so much is kept, to be shown in failures */
     SHOWN_MAX = 1500,
 };
 
@@ -38,7 +38,8 @@ static void client_fail(Client *client, const char *format, ...)
     va_end(args);
     buffer_add_text(&text, reason != NULL ? reason : "out of memory");
     if (client->eof)
-        buffer_add_text(&text, client->was_reset ? "\n--- the connection was reset" : "\n--- the connection has ended");
+        buffer_add_text(&text, client->was_reset ? "\n--- the connection was reset"
+                                                 : "\n--- the connection has ended");
     buffer_add_text(&text, "\n--- ");
     buffer_add_text(&text, client->nick);
     buffer_add_text(&text, " had taken:\n");
@@ -121,7 +122,8 @@ static socklen_t address_for(const Listener *listener, struct sockaddr_storage *
     return sizeof(v4);
 }
 
-static void connect_socket(Daemon *daemon, int fd, const struct sockaddr_storage *address, socklen_t n_address)
+static void connect_socket(Daemon *daemon, int fd, const struct sockaddr_storage *address,
+                           socklen_t n_address)
 {
     uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
     int error = 0;
@@ -415,7 +417,8 @@ char *client_ask(Client *client, const char *format, ...)
     free(command);
     client_say(client, "/version");
     buffer_add_text(&answer, "");
-    while (take_line(client, VERSION_PATTERN) != NULL && !match_line(VERSION_PATTERN, client->line, client->n_line)) {
+    while (take_line(client, VERSION_PATTERN) != NULL &&
+           !match_line(VERSION_PATTERN, client->line, client->n_line)) {
         buffer_add(&answer, client->line, client->n_line);
         buffer_add_text(&answer, "\n");
     }

@@ -168,7 +168,8 @@ void daemon_start_again(Daemon *daemon)
 void daemon_signal(Daemon *daemon, int signal)
 {
     if (daemon->pid == 0)
-        daemon_fail(daemon, "the daemon has ended already (wait status 0x%x)", (unsigned) daemon->exit_status);
+        daemon_fail(daemon, "the daemon has ended already (wait status 0x%x)",
+                    (unsigned) daemon->exit_status);
     ck_assert_int_eq(kill(daemon->pid, signal), 0);
 }
 
@@ -182,7 +183,8 @@ void daemon_ask_to_stop(Daemon *daemon)
 static void check_for_sanitizers(Daemon *daemon)
 {
     static const char *const complaints[] = {
-        "ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "Assertion `",
+        "ERROR: AddressSanitizer",  "ERROR: LeakSanitizer", "runtime error:",
+        "WARNING: ThreadSanitizer", "Assertion `",
     };
 
     for (size_t i = 0; i < N_ELEMENTS(complaints); i++) {
@@ -268,7 +270,8 @@ NotifyMessage *daemon_expect_notify(Daemon *daemon, const char *pattern)
             if (message != NULL)
                 return message;
             daemon_fail(daemon, "no notification like %s; %s (wait status 0x%x)", pattern,
-                        has_ended ? "the daemon has ended" : "the daemon runs", (unsigned) daemon->exit_status);
+                        has_ended ? "the daemon has ended" : "the daemon runs",
+                        (unsigned) daemon->exit_status);
         }
     }
     return message;

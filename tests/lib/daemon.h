@@ -3,8 +3,9 @@
 #pragma once
 
 /*
- * The daemon in the hands of a test that plays the service manager: it makes the sockets, hands them over with LISTEN_FDS=,
- * reads what the daemon notifies, and keeps what it writes. A test reads like a list of events:
+ * The daemon in the hands of a test that plays the service manager: it makes the sockets, hands them over
+ * with LISTEN_FDS=, reads what the daemon notifies, and keeps what it writes. A test reads like a list of
+ * events:
  *
  *   Daemon *daemon = daemon_start();
  *   Client *alice = client_connect_as(daemon, "alice"), *bob = client_connect_as(daemon, "bob");
@@ -12,8 +13,8 @@
  *   client_expect(bob, "[{time}] <alice> hello");
  *   daemon_stop(daemon);
  *
- * All waiting goes through daemon_turn(), which reads stderr and the notifications meanwhile, so the daemon never
- * waits for its test. Whatever is not as expected fails the test with what was seen.
+ * All waiting goes through daemon_turn(), which reads stderr and the notifications meanwhile, so the daemon
+ * never waits for its test. Whatever is not as expected fails the test with what was seen.
  */
 
 #include <stdbool.h>
@@ -31,24 +32,25 @@ typedef struct Client Client;
 enum {
     DAEMON_LISTENERS_MAX = 8,
     DAEMON_WORDS_MAX = 8,
-    EXIT_USAGE_ERROR = 64, /* EX_USAGE */
+    EXIT_USAGE_ERROR = 64,  /* EX_USAGE */
     EXIT_CONFIG_ERROR = 78, /* EX_CONFIG */
 };
 
-/* All zero is the daemon of most tests: one TCP listener called "plain", no limits on how fast one may talk. */
+/* All zero is the daemon of most tests: one TCP listener called "plain", no limits on how fast one may talk.
+ */
 typedef struct DaemonOptions {
     const char *config; /* the text of the configuration file; NULL: DAEMON_CONFIG */
     ListenerOptions listeners[DAEMON_LISTENERS_MAX]; /* none: one LISTENER_TCP4 */
-    const char *args[DAEMON_WORDS_MAX]; /* after --config=FILE; NULL ends */
-    const char *env[DAEMON_WORDS_MAX]; /* NAME=VALUE; NULL ends */
-    size_t n_files; /* RLIMIT_NOFILE, hard and soft; 0: as the test has it */
-    uint64_t watchdog_usec; /* WATCHDOG_USEC=; 0: not set */
-    bool no_config_option; /* without --config=FILE */
+    const char *args[DAEMON_WORDS_MAX];              /* after --config=FILE; NULL ends */
+    const char *env[DAEMON_WORDS_MAX];               /* NAME=VALUE; NULL ends */
+    size_t n_files;                                  /* RLIMIT_NOFILE, hard and soft; 0: as the test has it */
+    uint64_t watchdog_usec;                          /* WATCHDOG_USEC=; 0: not set */
+    bool no_config_option;                           /* without --config=FILE */
     bool no_listeners;
-    bool no_names; /* without LISTEN_FDNAMES=, as systemd-socket-activate does it */
+    bool no_names;  /* without LISTEN_FDNAMES=, as systemd-socket-activate does it */
     bool no_notify; /* without NOTIFY_SOCKET= */
-    bool inetd; /* the listener is on descriptors 0, 1 and 2, and none of the variables is set */
-    bool may_end; /* do not wait for READY=1: this one ends by itself */
+    bool inetd;     /* the listener is on descriptors 0, 1 and 2, and none of the variables is set */
+    bool may_end;   /* do not wait for READY=1: this one ends by itself */
 } DaemonOptions;
 
 #define DAEMON_CONFIG "[Limits]\nLinesPerSecond=0\nBytesPerSecond=0\n"
@@ -61,11 +63,11 @@ typedef struct Daemon {
     size_t n_listeners;
     pid_t pid; /* 0: not running */
     int pid_fd;
-    int exit_status; /* of waitpid(2), once it has ended */
+    int exit_status;    /* of waitpid(2), once it has ended */
     int out_fd, err_fd; /* -1 at their end */
-    bool err_is_stuck; /* nobody reads stderr for now */
-    Buffer out, err; /* stdout and stderr of this run */
-    size_t n_err_seen; /* bytes of `err` that an expectation has gone past */
+    bool err_is_stuck;  /* nobody reads stderr for now */
+    Buffer out, err;    /* stdout and stderr of this run */
+    size_t n_err_seen;  /* bytes of `err` that an expectation has gone past */
     Notify notify;
     Client *clients; /* all that are open; daemon_stop() closes them */
 } Daemon;
@@ -77,7 +79,8 @@ Daemon *daemon_start_with(const DaemonOptions *options);
 /* Starts it again after it has ended, with the same sockets. */
 void daemon_start_again(Daemon *daemon);
 
-/* SIGTERM; it must end in time with exit code 0 and no complaint of a sanitizer. Closes the clients and frees all. */
+/* SIGTERM; it must end in time with exit code 0 and no complaint of a sanitizer. Closes the clients and frees
+ * all. */
 void daemon_stop(Daemon *daemon);
 
 /* The two halves of it: asking and waiting for the end; what is left of the daemon that has ended. */
@@ -88,10 +91,12 @@ void daemon_free(Daemon *daemon);
 /* It must still be there after that long by the clock, whatever else it does. */
 void daemon_expect_running_for(Daemon *daemon, double seconds);
 
-/* Writes a file below the daemon's directory ("chatd.conf", "chatd.conf.d/10-a.conf"), and its folder where needed. */
+/* Writes a file below the daemon's directory ("chatd.conf", "chatd.conf.d/10-a.conf"), and its folder where
+ * needed. */
 void daemon_write_file(Daemon *daemon, const char *name, const char *text);
 
-/* SIGHUP, and waits for RELOADING=1 and the READY=1 that ends it, whether the new configuration was taken or not. */
+/* SIGHUP, and waits for RELOADING=1 and the READY=1 that ends it, whether the new configuration was taken or
+ * not. */
 void daemon_reload(Daemon *daemon);
 void daemon_signal(Daemon *daemon, int signal);
 
@@ -106,12 +111,13 @@ void daemon_close_log(Daemon *daemon);
 void daemon_expect_log(Daemon *daemon, const char *text);
 size_t daemon_count_log(Daemon *daemon, const char *text);
 
-/* Waits until the daemon has that many descriptors open. The witness, a client, forgets what it had not read. */
+/* Waits until the daemon has that many descriptors open. The witness, a client, forgets what it had not read.
+ */
 void daemon_expect_n_fds(Daemon *daemon, Client *witness, size_t n);
 
 /*
- * One turn of waiting: until `fd` (-1: none) has one of `events`, or something else happened, or the deadline. False only at the
- * deadline, so that callers look at their condition again after each turn.
+ * One turn of waiting: until `fd` (-1: none) has one of `events`, or something else happened, or the
+ * deadline. False only at the deadline, so that callers look at their condition again after each turn.
  */
 bool daemon_turn(Daemon *daemon, int fd, short events, uint64_t deadline);
 

@@ -16,7 +16,8 @@ enum {
     BACKLOG = 4096, /* as in chat.socket */
 };
 
-static socklen_t address_of(ListenerKind kind, const char *directory, size_t index, struct sockaddr_storage *ret_address)
+static socklen_t address_of(ListenerKind kind, const char *directory, size_t index,
+                            struct sockaddr_storage *ret_address)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *) ret_address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *) ret_address;
@@ -95,9 +96,11 @@ void listener_init(Listener *listener, const ListenerOptions *options, const cha
     listener->fd = open_socket(options->kind, &listener->address, listener->n_address);
     ck_assert_msg(listener->fd >= 0, "cannot listen: %s", strerror(errno));
     if (options->send_buffer > 0)
-        ck_assert_int_eq(setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof(int)), 0);
+        ck_assert_int_eq(setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &options->send_buffer, sizeof(int)),
+                         0);
     listener->n_address = sizeof(listener->address);
-    ck_assert_int_eq(getsockname(listener->fd, (struct sockaddr *) &listener->address, &listener->n_address), 0);
+    ck_assert_int_eq(getsockname(listener->fd, (struct sockaddr *) &listener->address, &listener->n_address),
+                     0);
 }
 
 void listener_done(Listener *listener)

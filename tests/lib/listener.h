@@ -2,16 +2,17 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/* A socket as a socket unit would make it, on loopback and a port that the kernel chooses, or in the file system. */
+/* A socket as a socket unit would make it, on loopback and a port that the kernel chooses, or in the file
+ * system. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
 typedef enum ListenerKind {
-    LISTENER_NONE, /* the end of an array of options */
-    LISTENER_TCP4, /* 127.0.0.1 */
-    LISTENER_TCP6, /* ::1 */
+    LISTENER_NONE,   /* the end of an array of options */
+    LISTENER_TCP4,   /* 127.0.0.1 */
+    LISTENER_TCP6,   /* ::1 */
     LISTENER_MAPPED, /* ::ffff:127.0.0.1: a socket for IPv6 that IPv4 comes in by, as in BindIPv6Only=both */
     LISTENER_UNIX,
     LISTENER_CONNECTION, /* not a listener: a connected socket, as Accept=yes hands over */
@@ -20,7 +21,7 @@ typedef enum ListenerKind {
 typedef struct ListenerOptions {
     ListenerKind kind;
     const char *name; /* FileDescriptorName=; NULL: "plain" */
-    int send_buffer; /* SendBuffer=, which the connections inherit; 0: the kernel's choice */
+    int send_buffer;  /* SendBuffer=, which the connections inherit; 0: the kernel's choice */
 } ListenerOptions;
 
 typedef struct Listener {

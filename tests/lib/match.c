@@ -22,7 +22,8 @@ static bool is_any(char c)
 
 static bool is_time(const char *line, size_t n)
 {
-    return n >= 5 && is_digit(line[0]) && is_digit(line[1]) && line[2] == ':' && is_digit(line[3]) && is_digit(line[4]);
+    return n >= 5 && is_digit(line[0]) && is_digit(line[1]) && line[2] == ':' && is_digit(line[3]) &&
+           is_digit(line[4]);
 }
 
 /* At least `n_min` bytes of the class, then the rest of the pattern; the shortest way first. */

@@ -3,9 +3,10 @@
 #pragma once
 
 /*
- * The service manager's end of NOTIFY_SOCKET, sd_notify(3): each datagram is kept with the time it came and the descriptors
- * that came with it. Descriptors belong to their message until somebody takes them; those of BARRIER=1 are closed at once,
- * which is how the sender of a barrier learns that everything before it was read.
+ * The service manager's end of NOTIFY_SOCKET, sd_notify(3): each datagram is kept with the time it came and
+ * the descriptors that came with it. Descriptors belong to their message until somebody takes them; those of
+ * BARRIER=1 are closed at once, which is how the sender of a barrier learns that everything before it was
+ * read.
  */
 
 #include <stdbool.h>
@@ -17,9 +18,9 @@ enum {
 };
 
 typedef struct NotifyMessage {
-    char *text; /* lines with \n between them */
+    char *text;    /* lines with \n between them */
     uint64_t usec; /* when it was read, CLOCK_MONOTONIC */
-    int *fds; /* -1 where it was taken */
+    int *fds;      /* -1 where it was taken */
     size_t n_fds;
 } NotifyMessage;
 
@@ -38,7 +39,8 @@ void notify_done(Notify *notify);
 /* Reads all that is there, without waiting. */
 void notify_receive(Notify *notify);
 
-/* Copies the value of `field` ("STATUS") in the message to `value`, cut to `size`. False if it is not there. */
+/* Copies the value of `field` ("STATUS") in the message to `value`, cut to `size`. False if it is not there.
+ */
 bool notify_message_get(const NotifyMessage *message, const char *field, char *value, size_t size);
 
 /* One of the message's lines matches. */
@@ -47,7 +49,8 @@ bool notify_message_match(const NotifyMessage *message, const char *pattern);
 /* The descriptor is the caller's from now on. */
 int notify_message_take_fd(NotifyMessage *message, size_t index);
 
-/* The first message not seen before with a line that matches; it and all before it are seen then. NULL if none has come. */
+/* The first message not seen before with a line that matches; it and all before it are seen then. NULL if
+ * none has come. */
 NotifyMessage *notify_find(Notify *notify, const char *pattern);
 
 /* How many messages ever had a line that matches. */

@@ -81,6 +81,7 @@ uint64_t proc_cpu_usec(pid_t pid)
     after_name = strrchr(text, ')');
     if (after_name == NULL)
         return 0;
-    (void) sscanf(after_name + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, &user, &system);
+    (void) sscanf(after_name + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, &user,
+                  &system);
     return (user + system) * (USEC_PER_SEC / (uint64_t) sysconf(_SC_CLK_TCK));
 }

@@ -10,6 +10,6 @@
 #include <sys/types.h>
 
 size_t proc_n_fds(pid_t pid);
-bool proc_has_socket(pid_t pid, ino_t inode); /* one of its descriptors is that socket */
+bool proc_has_socket(pid_t pid, ino_t inode);              /* one of its descriptors is that socket */
 uint64_t proc_status_number(pid_t pid, const char *field); /* of /proc/PID/status; "VmRSS" is in kB */
-uint64_t proc_cpu_usec(pid_t pid); /* user and system time so far */
+uint64_t proc_cpu_usec(pid_t pid);                         /* user and system time so far */

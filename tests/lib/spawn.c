@@ -42,7 +42,7 @@ static void put_env(const char *format, ...)
 static void set_environment(Daemon *daemon)
 {
     static const char *const unwanted[] = {
-        "LISTEN_FDS",   "LISTEN_PID",     "LISTEN_FDNAMES", "NOTIFY_SOCKET",    "WATCHDOG_USEC",
+        "LISTEN_FDS",   "LISTEN_PID",     "LISTEN_FDNAMES", "NOTIFY_SOCKET",   "WATCHDOG_USEC",
         "WATCHDOG_PID", "JOURNAL_STREAM", "INVOCATION_ID",  "STATE_DIRECTORY", "RUNTIME_DIRECTORY",
     };
     const DaemonOptions *options = &daemon->options;
@@ -105,7 +105,8 @@ static size_t split(char *text, char **words, size_t n_max)
     char *state = NULL;
     size_t n = 0;
 
-    for (char *word = strtok_r(text, " ", &state); word != NULL && n < n_max; word = strtok_r(NULL, " ", &state))
+    for (char *word = strtok_r(text, " ", &state); word != NULL && n < n_max;
+         word = strtok_r(NULL, " ", &state))
         words[n++] = word;
     return n;
 }

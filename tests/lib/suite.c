@@ -111,8 +111,10 @@ int suite_run(const char *name, const SuiteTest *tests, size_t n_tests)
     int n_failed;
 
     if (chatd == NULL || access(chatd, X_OK) != 0) {
-        (void) fprintf(stderr, "%s: CHATD=%s is not a program that can be run. Use `make check`, or set CHATD to src/chatd.\n",
-                       name, chatd != NULL ? chatd : "");
+        (void) fprintf(
+            stderr,
+            "%s: CHATD=%s is not a program that can be run. Use `make check`, or set CHATD to src/chatd.\n",
+            name, chatd != NULL ? chatd : "");
         return EXIT_HARD_ERROR;
     }
     if (!make_directory()) {

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * What every test program of the daemon begins with: its tests, each in a process of its own with a time limit (libcheck),
- * and a directory for sockets and files that is gone afterwards.
+ * What every test program of the daemon begins with: its tests, each in a process of its own with a time
+ * limit (libcheck), and a directory for sockets and files that is gone afterwards.
  *
  *   CHATD               the daemon to test; must be set
  *   CHATD_WRAPPER       a command that runs it, words separated by blanks ("valgrind -q --error-exitcode=99")

@@ -227,7 +227,7 @@ static void deliver_to_member(Harness *harness, uint32_t room, uint32_t session)
     uint8_t key;
     size_t sent;
 
-    if (!stream_is_shared(harness->chat, room, session, &key) ||
+    if (harness->is_alone || !stream_is_shared(harness->chat, room, session, &key) ||
         (rendering = find_rendering(harness, room, key)) == NULL) {
         if (!harness->chat->sessions[session].is_touched)
             client_flush(harness, client);

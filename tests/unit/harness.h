@@ -71,6 +71,7 @@ struct Harness {
     HarnessOnLine on_line;
     void *userdata;
     uint16_t next_port;
+    bool is_alone;      /* everybody is sent theirs alone */
     unsigned n_shared;  /* sends of shared renderings so far */
     unsigned n_partial; /* sends of which only a part was taken */
 

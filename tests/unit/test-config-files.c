@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <check.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +11,7 @@
 #include "base/config.h"
 #include "base/limits.h"
 #include "base/macro.h"
+#include "base/parse.h"
 #include "config-fixture.h"
 
 #define NUMBER_FROM(min, max) "Write a whole number from " #min " to " #max "."
@@ -343,10 +346,88 @@ START_TEST(test_print_long_motd)
 }
 END_TEST
 
+/* ---- the words that describe all this ---- */
+
+/* A file of the source, as a string. */
+static void read_source(const char *name, char *to, size_t size)
+{
+    char path[4096];
+    FILE *file;
+    size_t n;
+
+    (void) snprintf(path, sizeof(path), "%s/%s", TEST_SOURCES, name);
+    file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "%s: %s", path, strerror(errno));
+    n = fread(to, 1, size - 1, file);
+    ck_assert_uint_lt(n, size - 1);
+    to[n] = '\0';
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The range of an item in the words of the manual page; empty if it has none. */
+static void format_range(const ConfigItem *item, char *to, size_t size)
+{
+    char min[PARSE_TEXT_MAX], max[PARSE_TEXT_MAX];
+
+    to[0] = '\0';
+    if (item->type == CONFIG_MOTD || item->type == CONFIG_SPAN)
+        return;
+    if (item->type == CONFIG_NUMBER) {
+        (void) snprintf(min, sizeof(min), "%" PRIu64, item->min);
+        (void) snprintf(max, sizeof(max), "%" PRIu64, item->max);
+    } else {
+        parse_format_size(min, item->min);
+        parse_format_size(max, item->max);
+    }
+    (void) snprintf(to, size, "\nRange: %s to %s%s.\n", min, max, item->min > 0 ? ", or 0" : "");
+}
+
+/* The defaults are compared elsewhere, in test-docs.c. */
+START_TEST(test_ranges_in_manual_page)
+{
+    static char page[65536];
+    const ConfigItem *item;
+    char text[256], *entry, *end;
+
+    read_source("man/chatd.conf.5.in", page, sizeof(page));
+    for (size_t i = 0; (item = config_item(i)) != NULL; i++) {
+        (void) snprintf(text, sizeof(text), "\n.It Va %s=\n", item->key);
+        entry = strstr(page, text);
+        ck_assert_msg(entry != NULL, "%s= is missing", item->key);
+        end = strstr(strstr(entry, "\nDefault: "), "\n.");
+        format_range(item, text, sizeof(text));
+        entry = strstr(entry, text);
+        ck_assert_msg(entry != NULL && entry < end, "%s= does not say%s", item->key, text);
+    }
+}
+END_TEST
+
+/* It sets nothing, and with the comment signs taken away from the keys it is still right. */
+START_TEST(test_example_is_valid)
+{
+    static char example[65536];
+    Config config;
+
+    read_source("systemd/chatd.conf", example, sizeof(example));
+    enter_folder();
+    ck_assert_int_eq(load_text(example, &config), 0);
+    check_defaults(&config);
+    for (char *c = example; (c = strstr(c, "\n#")) != NULL; c++)
+        if (c[2] >= 'A' && c[2] <= 'Z' && strcspn(c + 2, " =") == strcspn(c + 2, "="))
+            c[1] = ' ';
+    ck_assert_int_eq(load_text(example, &config), 0);
+    ck_assert_str_eq(reports, "");
+    ck_assert(!config.idle_exit_is_default);
+    config.idle_exit_is_default = true;
+    check_defaults(&config);
+    leave_folder();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config-files");
-    TCase *tests = tcase_create("config-files");
+    TCase *tests = tcase_create("config-files"), *words = tcase_create("words");
     SRunner *runner;
     int n_failed;
 
@@ -368,6 +449,9 @@ int main(void)
     tcase_add_test(tests, test_many_dropins);
     tcase_add_test(tests, test_print_long_motd);
     suite_add_tcase(suite, tests);
+    tcase_add_test(words, test_ranges_in_manual_page);
+    tcase_add_test(words, test_example_is_valid);
+    suite_add_tcase(suite, words);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     n_failed = srunner_ntests_failed(runner);

@@ -492,7 +492,7 @@ START_TEST(test_print_default)
     static const char expected[] = "[Limits]\nMaxClients=10000\nMaxClientsPerAddress=256\nMaxRooms=1000\n"
                                    "MaxRoomsPerClient=20\nMaxIgnores=32\nLinesPerSecond=10\nLinesBurst=40\n"
                                    "BytesPerSecond=8K\nBytesBurst=32K\nMaxLineLength=2000\nMaxNickLength=24\n"
-                                   "MaxTopicLength=300\nTranscriptSize=1M\n\n[Chat]\n#Motd=\nHistory=20\n"
+                                   "MaxTopicLength=300\nTranscriptSize=512K\n\n[Chat]\n#Motd=\nHistory=20\n"
                                    "#IdleExitSec=10min\n";
     char text[4096];
     Config config;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/*
+ * What the manual pages, the example configuration and the message catalog say is compared with the tables
+ * of the program, so that they cannot drift apart.
+ */
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "chat/command.h"
+
+/* The whole of a file of the source tree; the caller frees it. */
+static char *read_source(const char *name)
+{
+    _cleanup_(file_closep) FILE *file = NULL;
+    char path[4096];
+    size_t n = 0, size = 1 << 20;
+    char *text = malloc(size);
+
+    ck_assert_ptr_nonnull(text);
+    (void) snprintf(path, sizeof path, "%s/%s", TEST_SOURCES, name);
+    file = fopen(path, "r");
+    ck_assert_msg(file != NULL, "%s cannot be read", path);
+    n = fread(text, 1, size - 1, file);
+    text[n] = '\0';
+    return text;
+}
+
+/* "/leave [#ROOM]" in mdoc: ".It Ic /leave Op Ar #ROOM". */
+static void format_item(const Command *command, char *to, size_t size)
+{
+    const char *arguments = command->arguments;
+    char plain[64] = "";
+
+    if (arguments[0] == '[')
+        (void) snprintf(plain, sizeof plain, " Op Ar %.*s", (int) strlen(arguments) - 2, arguments + 1);
+    else if (arguments[0] != '\0')
+        (void) snprintf(plain, sizeof plain, " Ar %s", arguments);
+    if (strcmp(plain, " Op Ar NAME on|off") == 0)
+        (void) snprintf(plain, sizeof plain, " Op Ar NAME Cm on|off");
+    (void) snprintf(to, size, "\n.It Ic /%s%s\n", command->name, plain);
+}
+
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+        n++;
+    return n;
+}
+
+START_TEST(test_commands)
+{
+    _cleanup_(freep) char *page = read_source("man/chat-protocol.7.in");
+    unsigned n = 0;
+    char item[128];
+
+    for (const Command *command = COMMANDS; command->name != NULL; command++, n++) {
+        format_item(command, item, sizeof item);
+        ck_assert_msg(count(page, item) == 1, "chat-protocol(7) lacks %s", item);
+    }
+    ck_assert_uint_eq(count(page, "\n.It Ic /"), n);
+}
+END_TEST
+
+/* Whether `what` stands in `text` before the next item of its list. */
+static bool item_says(const char *text, const char *what)
+{
+    const char *end = strstr(text + 1, "\n.It Va "), *at = strstr(text, what);
+
+    return at != NULL && (end == NULL || at < end);
+}
+
+START_TEST(test_settings)
+{
+    _cleanup_(freep) char *page = read_source("man/chatd.conf.5.in");
+    _cleanup_(freep) char *example = read_source("systemd/chatd.conf");
+    const ConfigItem *item;
+    const char *at;
+    char text[256];
+    unsigned n = 0;
+
+    for (; (item = config_item(n)) != NULL; n++) {
+        (void) snprintf(text, sizeof text, "\n#%s=%s\n", item->key, item->standard);
+        ck_assert_msg(count(example, text) == 1, "chatd.conf lacks %s", text);
+        (void) snprintf(text, sizeof text, "\n.It Va %s=\n", item->key);
+        ck_assert_msg(count(page, text) == 1, "chatd.conf(5) lacks %s=", item->key);
+        at = strstr(page, text);
+        (void) snprintf(text, sizeof text, "\nDefault: %s.\n",
+                        item->standard[0] != '\0' ? item->standard : "none");
+        ck_assert_msg(item_says(at, text), "chatd.conf(5) does not say of %s=:%s", item->key, text);
+    }
+    ck_assert_uint_eq(count(page, "\n.It Va "), n);
+}
+END_TEST
+
+START_TEST(test_options)
+{
+    static const char *const OPTIONS[] = {"config", "check\\-config", "help", "version"};
+    _cleanup_(freep) char *page = read_source("man/chatd.8.in");
+    _cleanup_(freep) char *program = read_source("src/main.c");
+    char text[128];
+
+    for (size_t i = 0; i < N_ELEMENTS(OPTIONS); i++) {
+        (void) snprintf(text, sizeof text, "\n.It Fl \\-%s", OPTIONS[i]);
+        ck_assert_msg(count(page, text) == 1, "chatd(8) lacks --%s", OPTIONS[i]);
+    }
+    /* Each option of the table stands in --help, and there are no more in the page. */
+    ck_assert_uint_eq(count(page, "\n.It Fl "), N_ELEMENTS(OPTIONS));
+    ck_assert_uint_eq(count(program, "_argument, NULL, OPTION_"), N_ELEMENTS(OPTIONS));
+    ck_assert_uint_eq(count(program, "\"  --"), N_ELEMENTS(OPTIONS));
+}
+END_TEST
+
+START_TEST(test_messages)
+{
+    static const char *const IDS[] = {
+        LOG_ID_STARTED,        LOG_ID_STOPPED,          LOG_ID_CONFIG_RELOADED, LOG_ID_CONFIG_REFUSED,
+        LOG_ID_CONFIG_WARNING, LOG_ID_SOCKET_UNKNOWN,   LOG_ID_LISTENER_PAUSED, LOG_ID_LISTENER_RESUMED,
+        LOG_ID_LIMIT_REACHED,  LOG_ID_CLIENT_CONNECTED, LOG_ID_CLIENT_LEFT,     LOG_ID_LOG_DROPPED,
+    };
+    _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
+    _cleanup_(freep) char *page = read_source("man/chatd.8.in");
+    _cleanup_(freep) char *header = read_source("src/base/log.h");
+
+    ck_assert_uint_eq(count(header, "#define LOG_ID_"), N_ELEMENTS(IDS));
+    for (size_t i = 0; i < N_ELEMENTS(IDS); i++) {
+        char text[64];
+
+        (void) snprintf(text, sizeof text, "-- %s\n", IDS[i]);
+        ck_assert_msg(count(catalog, text) == 1, "the catalog lacks %s", IDS[i]);
+        ck_assert_msg(count(page, IDS[i]) == 1, "chatd(8) lacks %s", IDS[i]);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("docs");
+    TCase *tests = tcase_create("docs");
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_test(tests, test_commands);
+    tcase_add_test(tests, test_settings);
+    tcase_add_test(tests, test_options);
+    tcase_add_test(tests, test_messages);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
