@@ -85,17 +85,14 @@ void chat_done(Chat *chat)
     state_done(&chat->state);
 }
 
-/* A greeting that is on its way goes on reading the text it began with. */
 static void chat_set_motd(Chat *chat, const char *text)
 {
-    StateHeader *header = chat->state.header;
-    size_t n = text != NULL ? MIN(strlen(text), (size_t) LIMIT_MOTD_BYTES) : 0;
-    Motd *motd = &header->motd[header->motd_current];
+    Motd *motd = &chat->state.header->motd;
+    size_t n = text != NULL ? MIN(strlen(text), sizeof motd->text) : 0;
 
     if (motd->n == n && (n == 0 || memcmp(motd->text, text, n) == 0))
         return;
-    header->motd_current = !header->motd_current;
-    motd = &header->motd[header->motd_current];
+    session_cut_greetings(chat);
     motd->n = (uint32_t) n;
     if (n > 0)
         memcpy(motd->text, text, n);

@@ -86,7 +86,7 @@ int command_msg(Chat *chat, uint32_t session, Arguments arguments)
     if (to == SLOT_NONE)
         return 0;
     if (arguments.n == 0)
-        chat_error(chat, session, "/msg needs something to say: /msg NICK TEXT");
+        chat_error(chat, session, "/msg needs more words: /msg NICK TEXT");
     else
         say_privately(chat, session, to, arguments);
     return 0;
@@ -196,6 +196,7 @@ static void list_ignored(Chat *chat, uint32_t session)
 int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
 {
     uint32_t bearer;
+    uint64_t serial;
     Name nick;
     int r;
 
@@ -209,14 +210,16 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     bearer = session_find(chat, &nick);
+    serial = bearer != SLOT_NONE ? session_record(chat, bearer)->serial : 0;
     if (bearer == session)
         chat_error(chat, session, "You can not ignore yourself.");
-    else if (ignore_remove(chat, session, &nick))
+    else if (ignore_remove(chat, session, &nick, serial))
         chat_reply(chat, session, "You hear %s again.", nick.bytes);
-    else if (ignore_add(chat, session, &nick, bearer != SLOT_NONE ? session_record(chat, bearer)->serial : 0))
+    else if (ignore_add(chat, session, &nick, serial))
         chat_reply(chat, session, "You ignore %s now. The same command again ends it.", nick.bytes);
     else
-        chat_error(chat, session, "You ignore %u people already. /ignore lists them, /ignore NICK ends one.",
+        chat_error(chat, session,
+                   "You ignore as many as you may: %u. /ignore lists them, /ignore NICK ends one.",
                    chat->config->max_ignores);
     return 0;
 }

@@ -93,10 +93,12 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
         chat_log_limit(chat, CHAT_LIMIT_ROOMS,
                        (LogEvent){.nick = session_record(chat, session)->nick.bytes, .room = name.bytes});
     if (r == ROOM_TOO_MANY)
-        chat_error(chat, session, "There are %u rooms already. /rooms lists them; join one of those.",
+        chat_error(chat, session,
+                   "There are as many rooms as there may be: %u. /rooms lists them; join one of those.",
                    chat->config->max_rooms);
     else if (r == ROOM_TOO_MANY_OF_CLIENT)
-        chat_error(chat, session, "You are in %u rooms already. /leave one of them first.", n_rooms);
+        chat_error(chat, session, "You are in as many rooms as you may be: %u. /leave one of them first.",
+                   n_rooms);
     if (r != 0)
         return MIN(r, 0);
 

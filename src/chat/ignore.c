@@ -39,20 +39,23 @@ bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
     return true;
 }
 
-bool ignore_remove(Chat *chat, uint32_t session, const Name *nick)
+bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
 {
     IgnoredRecord *records = ignore_records(chat, session);
     SessionSide *side = &chat->sessions[session];
     uint64_t hash = ignore_hash(nick);
+    bool is_found = false;
 
-    for (uint8_t i = 0; i < side->n_ignored; i++) {
-        if (records[i].hash != hash)
+    for (uint8_t i = 0; i < side->n_ignored;) {
+        if (records[i].hash != hash && (serial == 0 || records[i].serial != serial)) {
+            i++;
             continue;
+        }
         records[i] = records[--side->n_ignored];
         records[side->n_ignored].hash = 0;
-        return true;
+        is_found = true;
     }
-    return false;
+    return is_found;
 }
 
 void ignore_clear(Chat *chat, uint32_t session)

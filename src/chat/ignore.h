@@ -11,8 +11,8 @@ bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t na
 /* Adds a name, borne by the session of that serial (0: nobody now). False: MaxIgnores= are ignored already.
  */
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
-/* False: that name is not ignored. */
-bool ignore_remove(Chat *chat, uint32_t session, const Name *nick);
+/* Forgets the name, and whoever bears it now under any name. False: neither is ignored. */
+bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
 void ignore_clear(Chat *chat, uint32_t session);
 /* The n-th ignored name, counted from 0; NULL: there are no more. */
 const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/room.h"
+#include "chat/session.h"
 
 static int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
 {
@@ -233,6 +234,8 @@ void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *tex
     RoomRecord *record = &chat->state.rooms[room];
 
     assert(n <= sizeof record->topic);
+    if (room == ROOM_LOBBY)
+        session_cut_greetings(chat);
     record->topic_n = (uint16_t) n;
     if (n > 0)
         memcpy(record->topic, text, n);

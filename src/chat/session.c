@@ -169,6 +169,8 @@ void session_close(Chat *chat, uint32_t session)
     ignore_clear(chat, session);
     nick_remove(chat, &record->nick);
     address_remove(chat, &record->peer);
+    if (chat->state.halves[session].n > 0)
+        chat->state.halves[session].n = 0;
     record->serial = 0;
     slots_give(&chat->session_slots, session);
 }
@@ -302,24 +304,56 @@ static void session_lag_all(Chat *chat)
     }
 }
 
+/* The item it is in the middle of can not be finished. Where a line of it was begun, the next notice ends
+ * that. */
+static void session_cut(SessionRecord *record)
+{
+    if (record->is_within_line)
+        record->flags |= SESSION_CUT;
+    record->written = 0;
+}
+
+/* Loses what one session has not read below `tail`. */
+static void session_lose_one(Chat *chat, uint32_t session, uint64_t tail)
+{
+    SessionRecord *record = session_record(chat, session);
+    bool in_entry = record->written > 0 && (record->flags & SESSION_GREETED) && record->missed == 0;
+    bool loses_current = (record->replay != 0 ? record->replay : record->cursor) < tail;
+    uint32_t n = 0;
+
+    if (record->replay != 0 && record->replay < tail)
+        n += lose_replay(chat, record, tail);
+    if (record->cursor < tail)
+        n += lose_unread(chat, session, tail);
+    if (in_entry && loses_current) {
+        /* Some of its lines have been sent; and it may have been begun before its reader stopped hearing the
+         * like of it. */
+        n = MAX(n - MIN(n, (uint32_t) record->written_lines), 1U);
+        session_cut(record);
+    }
+    record->lost += n;
+}
+
 void session_lose(Chat *chat, uint64_t tail)
 {
-    uint32_t session;
-
     if (tail > chat->state.header->flushed)
         session_lag_all(chat);
-    for (session = chat->first_lagging; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
-        SessionRecord *record = session_record(chat, session);
-        bool in_entry = record->written > 0 && (record->flags & SESSION_GREETED) && record->missed == 0;
-        bool loses_current = (record->replay != 0 ? record->replay : record->cursor) < tail;
+    for (uint32_t session = chat->first_lagging; session != SLOT_NONE;
+         session = chat->sessions[session].lag_next)
+        session_lose_one(chat, session, tail);
+}
 
-        if (record->replay != 0 && record->replay < tail)
-            record->lost += lose_replay(chat, record, tail);
-        if (record->cursor < tail)
-            record->lost += lose_unread(chat, session, tail);
-        if (in_entry && loses_current) {
-            record->flags |= SESSION_CUT;
-            record->written = 0;
-        }
+void session_cut_greetings(Chat *chat)
+{
+    uint32_t session = chat->first_lagging;
+
+    for (; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
+        SessionRecord *record = session_record(chat, session);
+
+        if (record->written == 0 || (record->flags & SESSION_GREETED))
+            continue;
+        record->flags |= SESSION_GREETED;
+        session_cut(record);
+        record->lost++;
     }
 }

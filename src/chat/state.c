@@ -38,6 +38,7 @@ static size_t state_place(State *state, const StateHeader *header, char *base)
     size_t at_aways = region_add(&size, header->away_size, header->max_sessions);
     size_t at_ignored =
         region_add(&size, (size_t) header->ignored_size * header->max_ignored, header->max_sessions);
+    size_t at_halves = region_add(&size, header->half_size, header->max_sessions);
     size_t at_ring = region_add(&size, 1, header->transcript_size);
 
     if (base != NULL) {
@@ -47,6 +48,7 @@ static size_t state_place(State *state, const StateHeader *header, char *base)
         state->members = (MemberRecord *) (base + at_members);
         state->aways = (AwayRecord *) (base + at_aways);
         state->ignored = (IgnoredRecord *) (base + at_ignored);
+        state->halves = (HalfRecord *) (base + at_halves);
         state->ring = base + at_ring;
     }
     return size;
@@ -73,6 +75,7 @@ int state_new(State *state, const Config *config, uint32_t max_sessions)
         .member_size = sizeof(MemberRecord),
         .away_size = sizeof(AwayRecord),
         .ignored_size = sizeof(IgnoredRecord),
+        .half_size = sizeof(HalfRecord),
         .max_sessions = max_sessions,
         .max_rooms = max_rooms,
         .max_members = count_members(config, max_sessions, max_rooms),

@@ -5,7 +5,7 @@
 /*
  * What the chat is: one memory file of flat records, with indexes and offsets and no pointers.
  *
- *     header | sessions | rooms | members | away texts | ignored names | transcript
+ *     header | sessions | rooms | members | away texts | ignored names | half lines | transcript
  *
  * Everything else (who is in a room's list, which nick is whose) is derived from it and lives on the heap.
  * The file is mapped shared and sparse: a record costs memory from its first use on. It is a memfd, so
@@ -35,15 +35,14 @@ typedef struct StateHeader {
     uint64_t magic;
     uint32_t layout;
     uint32_t header_size;
-    uint32_t session_size, room_size, member_size, away_size, ignored_size;
+    uint32_t session_size, room_size, member_size, away_size, ignored_size, half_size;
     uint32_t max_sessions, max_rooms, max_members, max_ignored; /* max_ignored: for one session */
     uint64_t transcript_size;
     uint64_t head, tail, flushed; /* positions in the transcript: see chat/transcript.h, chat/stream.h */
     uint64_t next_serial;         /* of a session; never used twice */
     uint64_t next_guest;
     uint64_t started_wall;
-    uint32_t motd_current; /* which of the two is greeted with; the other may still be on its way */
-    Motd motd[2];
+    Motd motd;
     char host[65];
 } StateHeader;
 
@@ -82,9 +81,11 @@ typedef struct SessionRecord {
     uint32_t missed, lost; /* lines overwritten unread: being told of, and since then */
     uint8_t flags;
     uint8_t settings;
-    uint8_t item_key;      /* how the current item is rendered, fixed when `written` is not 0 */
-    uint16_t answered;     /* telnet requests in the pending line that were answered */
-    uint32_t greet_others; /* how many others the greeting tells of */
+    uint8_t item_key;       /* how the current item is rendered, fixed when `written` is not 0 */
+    bool is_within_line;    /* these bytes do not end with a line end */
+    uint16_t written_lines; /* line ends in these bytes */
+    uint16_t answered;      /* telnet requests in the pending line that were answered */
+    uint32_t greet_others;  /* how many others the greeting tells of */
     uint64_t lines_due, bytes_due;
     uint64_t connected_wall, spoke_wall;
     uint64_t reply_serial; /* who last said something in private */
@@ -122,6 +123,12 @@ typedef struct IgnoredRecord {
     Name name;
 } IgnoredRecord;
 
+/* Input that is no whole line yet and could not stay in the socket: host/connection.h. The n-th session's. */
+typedef struct HalfRecord {
+    uint16_t n;
+    char bytes[READ_BYTES - sizeof(uint16_t)];
+} HalfRecord;
+
 typedef struct State {
     int fd; /* owned */
     void *base;
@@ -132,6 +139,7 @@ typedef struct State {
     MemberRecord *members;
     AwayRecord *aways;
     IgnoredRecord *ignored; /* header->max_ignored for each session */
+    HalfRecord *halves;
     char *ring;
 } State;
 

@@ -58,11 +58,6 @@ void stream_open(Stream *stream, Chat *chat, uint32_t session)
 {
     SessionRecord *record = session_record(chat, session);
 
-    /* What is missed from now on is told of later, so that a notice that is half sent stays as it is. */
-    if (record->missed == 0 && record->lost > 0) {
-        record->missed = record->lost;
-        record->lost = 0;
-    }
     stream->chat = chat;
     stream->session = session;
     stream->room = SLOT_NONE;
@@ -74,6 +69,7 @@ void stream_open(Stream *stream, Chat *chat, uint32_t session)
         .replay = record->replay,
         .replay_last = record->replay_last,
         .missed = record->missed,
+        .lost = record->lost,
         .flags = record->flags,
     };
     if (record->replay != 0)
@@ -145,9 +141,14 @@ static uint8_t stream_key(const Stream *stream, const Entry *entry)
 /* Finishes an item: a part of it may have been sent before, and then it stays what it was. */
 static bool stream_give(Stream *stream, Item *ret_item, ItemKind kind, const Entry *entry)
 {
+    uint8_t key = stream_key(stream, entry);
+
+    /* A line that is cut may be cut within a colour. */
+    if (kind == ITEM_MISSED && (stream->item.flags & SESSION_CUT))
+        key |= stream->first_key & SETTING_COLOR;
     *ret_item = (Item){
         .kind = kind,
-        .key = stream->written > 0 ? stream->first_key : stream_key(stream, entry),
+        .key = stream->written > 0 ? stream->first_key : key,
         .entry = entry,
         .n_missed = stream->item.missed,
         .is_cut = stream->item.flags & SESSION_CUT,
@@ -206,13 +207,21 @@ bool stream_next(Stream *stream, Item *ret_item)
 {
     StreamPosition *next = &stream->next;
     const Entry *entry;
+    /* What has been begun is finished, even if its reader would not hear it any more. */
+    bool is_begun = stream->written > 0;
 
     stream->item = *next;
     if (!(next->flags & SESSION_GREETED)) {
         next->flags |= SESSION_GREETED;
         return stream_give(stream, ret_item, ITEM_GREETING, NULL);
     }
+    /* What is lost while a notice is on its way is told of by the next one, so that it stays as it is. */
+    if (next->missed == 0) {
+        next->missed = next->lost;
+        next->lost = 0;
+    }
     if (next->missed > 0) {
+        stream->item = *next;
         next->missed = 0;
         next->flags &= (uint8_t) ~SESSION_CUT;
         return stream_give(stream, ret_item, ITEM_MISSED, NULL);
@@ -227,7 +236,7 @@ bool stream_next(Stream *stream, Item *ret_item)
             return false;
         stream->item.cursor = entry->pos;
         next->cursor = entry->pos + entry->size;
-        if (!stream_hears(stream, entry))
+        if (!is_begun && !stream_hears(stream, entry))
             continue;
         if (entry->kind != ENTRY_REPLAY)
             return stream_give(stream, ret_item, ITEM_ENTRY, entry);
@@ -242,7 +251,7 @@ bool stream_is_at_end(const Stream *stream)
 
     if (record->flags & SESSION_ENDING)
         end = MIN(end, record->end);
-    return stream->n_replay == 0 && stream->next.missed == 0 && record->lost == 0 &&
+    return stream->n_replay == 0 && stream->next.missed + stream->next.lost == 0 &&
            stream->next.cursor >= end;
 }
 
@@ -255,6 +264,7 @@ static void stream_store_position(const Stream *stream, const StreamPosition *po
     record->replay = position->replay;
     record->replay_last = position->replay != 0 ? position->replay_last : 0;
     record->missed = position->missed;
+    record->lost = position->lost;
     record->flags = (uint8_t) ((record->flags & ~mask) | (position->flags & mask));
 }
 
@@ -264,11 +274,16 @@ void stream_store(const Stream *stream)
     session_record(stream->chat, stream->session)->written = 0;
 }
 
-void stream_store_within(const Stream *stream, uint32_t written, uint8_t key)
+void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n)
 {
     SessionRecord *record = session_record(stream->chat, stream->session);
+    uint16_t n_lines = 0;
 
+    for (uint32_t i = 0; i < n; i++)
+        n_lines += bytes[i] == '\n';
     stream_store_position(stream, &stream->item);
-    record->written = written;
-    record->item_key = key;
+    record->written = n;
+    record->item_key = item->key;
+    record->written_lines = n_lines;
+    record->is_within_line = n > 0 && bytes[n - 1] != '\n' && !item_is_raw(item);
 }

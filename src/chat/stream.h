@@ -35,6 +35,12 @@ typedef struct Item {
     bool is_cut; /* the reader is in the middle of a line that is gone */
 } Item;
 
+/* Bytes for a program at the other end, and no line of text. */
+static inline bool item_is_raw(const Item *item)
+{
+    return item->kind == ITEM_ENTRY && item->entry->kind == ENTRY_RAW;
+}
+
 typedef struct StreamPosition {
     uint64_t cursor, replay, replay_last;
     uint32_t missed, lost;
@@ -73,7 +79,6 @@ bool stream_is_at_end(const Stream *stream);
 /* All items returned so far have been sent. Not for shared streams. */
 void stream_store(const Stream *stream);
 /*
- * All before the item returned last have been sent, and `written` bytes of that, rendered with `key`;
- * `is_within_line` if these do not end with a line end.
+ * All before `item`, which was returned last, have been sent, and of that the `n` bytes at `bytes`.
  */
-void stream_store_within(const Stream *stream, uint32_t written, uint8_t key, bool is_within_line);
+void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n);

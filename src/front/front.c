@@ -27,7 +27,7 @@ void front_store_sent(const Front *front, Stream *stream, char *scratch, size_t 
         size_t n = front->render(stream->chat, stream->session, &item, scratch);
 
         if (done + n > sent) {
-            stream_store_within(stream, (uint32_t) (sent - done), item.key);
+            stream_store_within(stream, &item, scratch, (uint32_t) (sent - done));
             return;
         }
         done += n;

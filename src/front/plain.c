@@ -51,7 +51,7 @@ static void out_greeting(Out *out, const Chat *chat, uint32_t session)
 {
     const StateHeader *header = chat->state.header;
     const SessionRecord *record = session_record(chat, session);
-    const Motd *motd = &header->motd[header->motd_current];
+    const Motd *motd = &header->motd;
     char others[64];
     int n;
 
@@ -76,6 +76,8 @@ static void out_missed(Out *out, const Item *item)
     char text[96];
     int n;
 
+    if (item->is_cut && (item->key & SETTING_COLOR))
+        out_literal(out, "\x1b[0m");
     if (item->is_cut)
         out_literal(out, "\xe2\x80\xa6\n"); /* an ellipsis: the end of that line is gone */
     n = snprintf(text, sizeof text, "-- You read too slowly: %u line%s skipped.\n", item->n_missed,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <assert.h>
+#include <linux/sock_diag.h>
+#include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,6 +118,9 @@ void connection_handle(Server *server, uint32_t session, uint32_t events)
             connection->flags |= CONNECTION_BROKEN;
         else if (events & (EPOLLRDHUP | EPOLLHUP))
             connection->flags |= CONNECTION_HANGUP;
+        /* Whoever has reset the connection is not waited for until it may speak again. */
+        if ((events & EPOLLERR) && (connection->flags & CONNECTION_THROTTLED))
+            connection_drop(server, session);
         if (events & EPOLLPRI)
             connection->flags |= CONNECTION_URGENT;
         connection_set_ready(server, session);
@@ -183,6 +187,14 @@ typedef enum FramesResult {
     FRAMES_HELD, /* what is left must wait: for its rate, for others, or for ever */
 } FramesResult;
 
+/* What waits to be executed: the half line kept from before, and behind it what the socket has. */
+typedef struct Look {
+    size_t n_kept;
+    size_t n;     /* bytes in server->read, with the kept ones */
+    bool is_full; /* there may be more in the socket */
+    bool is_all;  /* nothing more will come */
+} Look;
+
 /* Whether this client has had its share of the turn, or the turn has had its share of lines. */
 static bool connection_must_wait(const Server *server, uint32_t session, uint32_t n_lines)
 {
@@ -220,18 +232,18 @@ static int connection_take_frame(Server *server, uint32_t session, FrameResult k
 }
 
 /* Executes the lines in server->read. 0 with *ret_consumed and *ret_result, or a negative errno. */
-static int connection_take_frames(Server *server, uint32_t session, size_t n, uint32_t *n_lines,
+static int connection_take_frames(Server *server, uint32_t session, const Look *look, uint32_t *n_lines,
                                   size_t *ret_consumed, FramesResult *ret_result)
 {
     const SessionRecord *record = session_record(server->chat, session);
     FramesResult result = FRAMES_ALL;
     size_t at = 0;
 
-    while (at < n && result == FRAMES_ALL) {
+    while (at < look->n && result == FRAMES_ALL) {
         FrameInput input = {
             .bytes = server->read + at,
-            .n = n - at,
-            .is_all = (connection_of(server, session)->flags & CONNECTION_HANGUP) && n < READ_BYTES,
+            .n = look->n - at,
+            .is_all = look->is_all,
             .is_skipping = record->flags & SESSION_SKIPPING,
             .n_answered = record->answered,
             .max_line = server->chat->config->max_line_length,
@@ -255,24 +267,6 @@ static int connection_take_frames(Server *server, uint32_t session, size_t n, ui
     return 0;
 }
 
-/*
- * recv(2) does not look past an urgent mark (tcp(7)), so half a line before one would wait for ever. A telnet
- * client sends the mark when its user interrupts: what was typed so far is to be forgotten (RFC 854,
- * "Synch").
- */
-static bool connection_is_cut_by_urgent(Server *server, uint32_t session, size_t n)
-{
-    Connection *connection = connection_of(server, session);
-    int queued = 0;
-
-    if (!(connection->flags & CONNECTION_URGENT) || ioctl(connection->fd, FIONREAD, &queued) < 0 ||
-        (size_t) queued <= n)
-        return false;
-    connection->flags &= (uint16_t) ~CONNECTION_URGENT;
-    chat_error(server->chat, session, "That line was interrupted and was not sent.");
-    return true;
-}
-
 /* Takes what was executed out of the socket. TCP does that without copying (tcp(7), MSG_TRUNC). */
 static void connection_consume(Server *server, const Connection *connection, size_t n)
 {
@@ -286,46 +280,99 @@ static void connection_consume(Server *server, const Connection *connection, siz
     }
 }
 
-/* One look at what waits, and one go at it. False: there is nothing to be done now. */
+/*
+ * Whether half a line can not stay in the socket. TCP charges a packet to the receive buffer until its last
+ * byte is read, and packets grow by what is joined to them: then the window closes, and the other half can
+ * not come. An urgent mark hides what is behind it as long as something before it is unread (tcp(7)). And a
+ * unix socket charges its sender.
+ */
+static bool connection_must_keep_half(const Connection *connection)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t n = sizeof info;
+
+    if (!(connection->flags & CONNECTION_TCP) || (connection->flags & CONNECTION_URGENT))
+        return true;
+    return getsockopt(connection->fd, SOL_SOCKET, SO_MEMINFO, info, &n) == 0 &&
+           info[SK_MEMINFO_RMEM_ALLOC] > info[SK_MEMINFO_RCVBUF] / 4;
+}
+
+/* What was executed, `consumed` of the bytes looked at, is consumed; a half line behind it is kept if it must
+ * be. */
+static void connection_settle(Server *server, uint32_t session, const Look *look, size_t consumed,
+                              bool is_half)
+{
+    Connection *connection = connection_of(server, session);
+    HalfRecord *half = &server->chat->state.halves[session];
+    size_t n_left = look->n - consumed;
+
+    /* A kept half line has no end in it: either nothing or all of it was executed. */
+    assert(consumed == 0 || consumed >= look->n_kept);
+    if (is_half && n_left > half->n && n_left <= sizeof half->bytes &&
+        connection_must_keep_half(connection)) {
+        memcpy(half->bytes, server->read + consumed, n_left);
+        half->n = (uint16_t) n_left;
+        connection_consume(server, connection, look->n - look->n_kept);
+    } else if (consumed > 0) {
+        if (half->n > 0)
+            half->n = 0;
+        connection_consume(server, connection, consumed - look->n_kept);
+    }
+}
+
+/* Looks at what waits. False: there is nothing. */
+static bool connection_look(Server *server, uint32_t session, Look *ret_look)
+{
+    Connection *connection = connection_of(server, session);
+    const HalfRecord *half = &server->chat->state.halves[session];
+    size_t n_kept = half->n, room = sizeof server->read - n_kept;
+    ssize_t n;
+
+    do
+        n = recv(connection->fd, server->read + n_kept, room, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n > 0 || (n == 0 && n_kept > 0)) {
+        memcpy(server->read, half->bytes, n_kept);
+        *ret_look = (Look){.n_kept = n_kept, .n = n_kept + (size_t) n, .is_full = (size_t) n == room};
+        ret_look->is_all = n == 0 || ((connection->flags & CONNECTION_HANGUP) && !ret_look->is_full);
+        return true;
+    }
+    connection->flags &= (uint16_t) ~(CONNECTION_READABLE | CONNECTION_URGENT);
+    if (n == 0) {
+        session_end(server->chat, session);
+        connection->progress = server->chat->now;
+    } else if (!errno_is_transient(errno) || (connection->flags & CONNECTION_BROKEN)) {
+        connection_drop(server, session);
+    }
+    return false;
+}
+
+/* One look at what waits, and one go at it. 0 with *ret_again, or a negative errno. */
 static int connection_read_once(Server *server, uint32_t session, uint32_t *n_lines, bool *ret_again)
 {
+    const uint16_t later = CONNECTION_HANGUP | CONNECTION_BROKEN | CONNECTION_URGENT;
     Connection *connection = connection_of(server, session);
     FramesResult result;
     size_t consumed;
-    ssize_t n;
+    Look look;
     int r;
 
     *ret_again = false;
-    n = recv(connection->fd, server->read, sizeof server->read, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) {
-        *ret_again = true;
+    if (!connection_look(server, session, &look))
         return 0;
-    }
-    if (n <= 0) {
-        connection->flags &= (uint16_t) ~(CONNECTION_READABLE | CONNECTION_URGENT);
-        if (n == 0) {
-            session_end(server->chat, session);
-            connection->progress = server->chat->now;
-        } else if (!errno_is_transient(errno)) {
-            connection_drop(server, session);
-        }
-        return 0;
-    }
-    r = connection_take_frames(server, session, (size_t) n, n_lines, &consumed, &result);
+    r = connection_take_frames(server, session, &look, n_lines, &consumed, &result);
     if (r < 0)
         return error_trace(r);
-    if (result == FRAMES_MORE && connection_is_cut_by_urgent(server, session, (size_t) n))
-        consumed = (size_t) n;
-    else if (result == FRAMES_MORE)
+    connection_settle(server, session, &look, consumed, result == FRAMES_MORE);
+    /*
+     * A look that was not full has seen everything, and what comes now is a new event. But the end of the
+     * file is none of its own, nor is what an urgent mark hid.
+     */
+    if (result != FRAMES_HELD && !look.is_full && !(connection->flags & later))
         connection->flags &= (uint16_t) ~CONNECTION_READABLE;
+    /* Half a line of a connection that was reset will never be a whole one. */
     if (result == FRAMES_MORE && (connection->flags & CONNECTION_BROKEN))
         connection_drop(server, session);
-    connection_consume(server, connection, consumed);
-    /* A short look has seen everything, and what comes now is a new event; but the end of file is none of its
-     * own. */
-    if (result == FRAMES_ALL && (size_t) n < sizeof server->read &&
-        !(connection->flags & (CONNECTION_HANGUP | CONNECTION_BROKEN | CONNECTION_URGENT)))
-        connection->flags &= (uint16_t) ~CONNECTION_READABLE;
     *ret_again = result != FRAMES_HELD;
     return 0;
 }

@@ -6,9 +6,9 @@
  * A connection: a socket and the session it belongs to.
  *
  * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines
- * is consumed afterwards. So a client that sends half a line, or more than it may, costs no memory here, and
- * is held back by its own socket buffer. That needs edge-triggered epoll(7): bytes that wait are no event,
- * new ones are.
+ * is consumed afterwards. So a client that sends more than it may costs no memory here, and is held back by
+ * its own socket buffer. Half a line stays there too, unless that would keep the other half from coming; then
+ * it is kept in the state. That needs edge-triggered epoll(7): bytes that wait are no event, new ones are.
  */
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -87,7 +88,12 @@ static void record_write(const Record *record, JournalTarget target)
     int n = 0;
 
     if (target == JOURNAL_STDERR) {
-        (void) dprintf(STDERR_FILENO, "chatd: %s\n", record->bytes + STRLEN("MESSAGE="));
+        char line[RECORD_BYTES];
+        int length = snprintf(line, sizeof line, "chatd: %s\n", record->bytes + STRLEN("MESSAGE="));
+
+        /* Not by stdio: at exit that would wait for a write that hangs. */
+        if (write(STDERR_FILENO, line, MIN((size_t) length, sizeof line - 1)) < 0)
+            errno = 0; /* nobody reads it, ignoring */
         return;
     }
     for (size_t at = 0; at < record->n && n < RECORD_FIELDS; at += fields[n++].iov_len + 1)

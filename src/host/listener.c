@@ -110,12 +110,11 @@ static int listener_admit(Server *server, int fd, const struct sockaddr_storage 
     return 0;
 }
 
-static void listener_pause(Server *server, Listener *listener)
+static void listener_pause(Server *server, Listener *listener, int why)
 {
     if (!server->is_pause_logged)
         log_event(server->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_LISTENER_PAUSED},
-                  "Can not accept for now (%s). Whoever wants to come waits; nobody is lost.",
-                  strerror(errno));
+                  "Can not accept for now (%s). Whoever wants to come waits; nobody is lost.", strerror(why));
     server->is_pause_logged = true;
     listener->paused_until = server->chat->now + PAUSE_USEC;
 }
@@ -127,10 +126,14 @@ int listener_accept(Server *server, Listener *listener)
         socklen_t n = sizeof address;
         int fd, r;
 
+        if (chat_n_people(server->chat) >= server->max_descriptors) {
+            listener_pause(server, listener, EMFILE);
+            return 0;
+        }
         fd = accept4(listener->fd, (struct sockaddr *) &address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno_is_exhausted(errno)) {
-                listener_pause(server, listener);
+                listener_pause(server, listener, errno);
                 return 0;
             }
             if (errno == EAGAIN)

@@ -26,17 +26,18 @@ enum {
     POLL_LISTENERS = 2,
 };
 
-/* MaxClients=, or what the limit of open files leaves. */
-static uint32_t count_clients(const Config *config)
+/*
+ * How many clients the limit of open files leaves room for. Some descriptors are kept for everything else:
+ * telling the service manager anything takes one (sd_notify(3)), and without that its watchdog would end the
+ * service.
+ */
+static uint32_t count_descriptors(void)
 {
     struct rlimit limit;
 
-    if (config->max_clients != 0)
-        return config->max_clients;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX)
         return 1 << 20;
-    return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (uint32_t) limit.rlim_cur - SPARE_DESCRIPTORS
-                                                  : SPARE_DESCRIPTORS;
+    return (uint32_t) (limit.rlim_cur - MIN(limit.rlim_cur / 2, (rlim_t) SPARE_DESCRIPTORS));
 }
 
 static int server_allocate(Server *server, uint32_t max_clients)
@@ -71,8 +72,12 @@ static int server_open_signals(Server *server)
 
 static int server_setup(Server *server, Inherited *inherited)
 {
-    uint32_t max_clients = count_clients(&server->config);
+    uint32_t max_clients = server->config.max_clients;
     int r;
+
+    server->max_descriptors = count_descriptors();
+    if (max_clients == 0)
+        max_clients = server->max_descriptors;
 
     r = server_open_signals(server);
     if (r < 0)

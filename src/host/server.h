@@ -39,8 +39,9 @@ typedef struct Server {
     unsigned n_listeners;
     bool is_started_on_demand; /* whoever holds the listening sockets would start the service again */
     bool is_stopping;
-    bool is_pause_logged;    /* that listeners pause */
-    Connection *connections; /* owned; in the place of their sessions */
+    uint32_t max_descriptors; /* for clients */
+    bool is_pause_logged;     /* that listeners pause */
+    Connection *connections;  /* owned; in the place of their sessions */
 
     SessionList ready;                      /* may have something to read */
     SessionList throttled;                  /* spoke too much: read again later */

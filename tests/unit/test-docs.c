@@ -138,7 +138,7 @@ START_TEST(test_messages)
 
         (void) snprintf(text, sizeof text, "-- %s\n", IDS[i]);
         ck_assert_msg(count(catalog, text) == 1, "the catalog lacks %s", IDS[i]);
-        ck_assert_msg(count(page, IDS[i]) == 1, "chatd(8) lacks %s", IDS[i]);
+        ck_assert_msg(count(page, IDS[i]) >= 1, "chatd(8) lacks %s", IDS[i]);
     }
 }
 END_TEST

@@ -48,8 +48,8 @@ static void check_max(uint32_t max)
     ck_assert_ptr_null(ignore_name(harness->chat, alice->session, max));
     ck_assert_str_eq(ignore_name(harness->chat, alice->session, max - 1)->bytes, text);
     name = name_of("BOB0");
-    ck_assert(ignore_remove(harness->chat, alice->session, &name));
-    ck_assert(!ignore_remove(harness->chat, alice->session, &name));
+    ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
+    ck_assert(!ignore_remove(harness->chat, alice->session, &name, 0));
     ck_assert(ignore_add(harness->chat, alice->session, &name, 7));
     ck_assert(!ignore_add(harness->chat, alice->session, &name, 7));
     ignore_clear(harness->chat, alice->session);
@@ -100,7 +100,7 @@ START_TEST(test_has)
     ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("Nobody")));
     ck_assert(ignore_has(harness->chat, alice->session, 77, hash_of("carol")));
     ck_assert(!ignore_has(harness->chat, bob->session, 77, hash_of("bob")));
-    ck_assert(ignore_remove(harness->chat, alice->session, &name));
+    ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
     ck_assert(!ignore_has(harness->chat, alice->session, 77, hash_of("bob")));
     ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("nobody")));
     harness_free(harness);
@@ -186,7 +186,7 @@ START_TEST(test_random)
         name = name_of(text);
         ck_assert_int_eq(ignore_has(harness->chat, alice->session, 100 + which, hash_of(text)), is_ignored[which]);
         if (is_ignored[which]) {
-            ck_assert(ignore_remove(harness->chat, alice->session, &name));
+            ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
             is_ignored[which] = false;
             n--;
         } else {

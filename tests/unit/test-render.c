@@ -279,7 +279,7 @@ START_TEST(test_longest_greeting)
 {
     static char topic[LIMIT_TOPIC_BYTES + 1];
     Harness *harness = harness_new(NULL, 10);
-    Motd *motd = &harness->chat->state.header->motd[harness->chat->state.header->motd_current];
+    Motd *motd = &harness->chat->state.header->motd;
     Client *alice = client_named(harness, "alice");
     Item item = {.kind = ITEM_GREETING};
     char *bytes;
