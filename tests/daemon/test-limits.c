@@ -180,7 +180,7 @@ START_TEST(max_rooms)
     client_say(alice, "/join #two");
     client_expect_next(alice, "-- You are in #two now{any}");
     client_say(bob, "/join #three");
-    client_expect_next(bob, "!! There are 2 rooms already. {any}");
+    client_expect_next(bob, "!! There are as many rooms as there may be: 2. {any}");
     client_say(bob, "/join #one");
     client_expect_next(bob, "-- You are in #one now{any}");
     client_say(alice, "/leave #two");
@@ -188,7 +188,7 @@ START_TEST(max_rooms)
     client_say(bob, "/join #three");
     client_expect_next(bob, "-- You are in #three now{any}");
     client_say(alice, "/join #two");
-    client_expect_next(alice, "!! There are 2 rooms already. {any}");
+    client_expect_next(alice, "!! There are as many rooms as there may be: 2. {any}");
     daemon_stop(daemon);
 }
 END_TEST

@@ -92,7 +92,7 @@ void harness_wait(Harness *harness, uint64_t usec)
 static Client *client_of(const Harness *harness, uint32_t session)
 {
     for (unsigned i = 0; i < harness->n_clients; i++)
-        if (harness->clients[i]->session == session && !harness->clients[i]->is_gone)
+        if (harness->clients[i]->session == session)
             return harness->clients[i];
     harness_fail(__FILE__, __LINE__, "the session has a client");
 }
@@ -234,7 +234,7 @@ static void deliver_to_member(Harness *harness, uint32_t room, uint32_t session)
         return;
     }
     check_shared(harness, client, rendering);
-    if (client->is_blocked || rendering->n == 0)
+    if (client->is_gone || client->is_blocked || rendering->n == 0)
         return;
     harness->n_shared++;
     sent = client_receive(client, rendering->bytes, rendering->n);

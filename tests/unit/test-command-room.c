@@ -13,25 +13,24 @@ START_TEST(test_join)
 {
     PLAY(NULL,
          {'a', "/join #", "!! A room can not be called that: its name needs at least one character.\n", ""},
-         {'a', "/join #1", "!! A room can not be called that: its name has to begin with a letter or _.\n", ""},
+         {'a', "/join #1", "!! A room can not be called that: its name has to begin with a letter or _.\n",
+          ""},
          {'a', "/join #abcdefghijklmnopqrstuvwxy",
           "!! The name of a room may have 24 characters; that one has more.\n", ""},
-         {'a', "/join #dev", "-- You are in #dev now, alone.\n", ""},
-         {'a', "hello", "", ""},
+         {'a', "/join #dev", "-- You are in #dev now, alone.\n", ""}, {'a', "hello", "", ""},
          {'b', "hello", "[12:03] #lobby <bob> hello\n", ""},
          {'b', "/me waves", "[12:03] #lobby * bob waves\n", ""},
          {'b', "/topic words", "-- #lobby: bob set the topic: words\n", "-- The topic of #lobby is set.\n"},
          {'b', "/join DEV", "-- bob is here\n",
           "-- You are in #dev now, with 1 other.\n[12:03] <alice> hello\n"},
          {'a', "welcome", "", "[12:03] <alice> welcome\n"},
-         {'c', "/join #dev", "-- carol is here\n",
-          "-- carol is here\n"},
+         {'c', "/join #dev", "-- carol is here\n", "-- carol is here\n"},
          {'a', "/join #lobby", "-- You are in #lobby now, with 2 others.\n-- Topic of #lobby: words\n", ""},
-         {'b', "here", "[12:03] #dev <bob> here\n", ""},
-         {'a', "there", "", "[12:03] #lobby <alice> there\n"},
+         {'b', "here", "[12:03] #dev <bob> here\n", ""}, {'a', "there", "", "[12:03] #lobby <alice> there\n"},
          {'a', "/nick alicia", "-- You are now alicia.\n",
           "-- alice is now alicia\n-- #lobby: alice is now alicia\n"},
-         {'a', "/join #abcdefghijklmnopqrstuvwx", "-- You are in #abcdefghijklmnopqrstuvwx now, alone.\n", ""});
+         {'a', "/join #abcdefghijklmnopqrstuvwx", "-- You are in #abcdefghijklmnopqrstuvwx now, alone.\n",
+          ""});
 }
 END_TEST
 
@@ -59,22 +58,21 @@ START_TEST(test_limits)
     harness_config(&config);
     config.max_rooms = 2;
     config.max_rooms_per_client = 2;
-    PLAY(&config,
-         {'a', "/join #a", "-- You are in #a now, alone.\n", ""},
-         {'a', "/join #b", "!! You are in 2 rooms already. /leave one of them first.\n", ""},
-         {'b', "/join #b", "", "-- You are in #b now, alone.\n"},
-         {'c', "/join #b", "", "-- carol is here\n"},
-         {'a', "/join #c", "!! You are in 2 rooms already. /leave one of them first.\n", ""},
-         {'a', "/leave #lobby", "-- You left #lobby. You are in #a now, alone.\n", "-- #lobby: alice has left\n"},
-         {'a', "/join #c", "!! There are 2 rooms already. /rooms lists them; join one of those.\n", ""},
+    PLAY(&config, {'a', "/join #a", "-- You are in #a now, alone.\n", ""},
+         {'a', "/join #b", "!! You are in as many rooms as you may be: 2. /leave one of them first.\n", ""},
+         {'b', "/join #b", "", "-- You are in #b now, alone.\n"}, {'c', "/join #b", "", "-- carol is here\n"},
+         {'a', "/join #c", "!! You are in as many rooms as you may be: 2. /leave one of them first.\n", ""},
+         {'a', "/leave #lobby", "-- You left #lobby. You are in #a now, alone.\n",
+          "-- #lobby: alice has left\n"},
+         {'a', "/join #c",
+          "!! There are as many rooms as there may be: 2. /rooms lists them; join one of those.\n", ""},
          {'a', "/join #lobby", "-- You are in #lobby now, with 2 others.\n", "-- #lobby: alice is here\n"});
 }
 END_TEST
 
 START_TEST(test_topic)
 {
-    PLAY(NULL,
-         {'a', "/topic", "-- #lobby has no topic. /topic TEXT sets one.\n", ""},
+    PLAY(NULL, {'a', "/topic", "-- #lobby has no topic. /topic TEXT sets one.\n", ""},
          {'a', "/topic words  of  mine", "-- The topic of #lobby is set.\n",
           "-- alice set the topic: words  of  mine\n"},
          {'b', "/topic", "", "-- Topic of #lobby, set by alice: words  of  mine\n"},
@@ -113,10 +111,8 @@ END_TEST
 
 START_TEST(test_history)
 {
-    PLAY(NULL,
-         {'a', "/history", "-- Nothing is remembered of #lobby.\n", ""},
-         {'a', "one", "", "[12:03] <alice> one\n"},
-         {'b', "/me two", "[12:03] * bob two\n", ""},
+    PLAY(NULL, {'a', "/history", "-- Nothing is remembered of #lobby.\n", ""},
+         {'a', "one", "", "[12:03] <alice> one\n"}, {'b', "/me two", "[12:03] * bob two\n", ""},
          {'a', "/history 0", "!! /history takes a number of lines from 1 to 200.\n", ""},
          {'a', "/history 201", "!! /history takes a number of lines from 1 to 200.\n", ""},
          {'a', "/history -1", "!! /history takes a number of lines from 1 to 200.\n", ""},
@@ -165,7 +161,8 @@ START_TEST(test_long_history)
     bob = client_new(harness);
     client_say(harness, alice, "after");
     ck_assert_uint_eq(count_lines(bob->output), 22);
-    ck_assert_ptr_nonnull(strstr(bob->output, "commands.\n[12:03] <alice> line 230\n[12:03] <alice> line 231\n"));
+    ck_assert_ptr_nonnull(
+        strstr(bob->output, "commands.\n[12:03] <alice> line 230\n[12:03] <alice> line 231\n"));
     ck_assert_ptr_nonnull(strstr(bob->output, "line 249\n[12:03] <alice> after\n"));
     harness_free(harness);
 }
@@ -185,14 +182,16 @@ START_TEST(test_newcomer)
     client_say(harness, alice, "before");
     bob = client_new(harness);
     harness_turn(harness);
-    ck_assert_str_eq(client_take(bob), "-- Welcome to host. You are guest2; 1 other is here. /help lists the commands.\n");
+    ck_assert_str_eq(client_take(bob),
+                     "-- Welcome to host. You are guest2; 1 other is here. /help lists the commands.\n");
     harness->config.history = 5;
     client_break(harness, bob);
     client_type(alice, "same turn\n", 10);
     bob = client_new(harness);
     harness_turn(harness);
-    ck_assert_str_eq(client_take(bob), "-- Welcome to host. You are guest3; 1 other is here. /help lists the commands.\n"
-                                       "[12:03] <alice> before\n[12:03] <alice> same turn\n");
+    ck_assert_str_eq(client_take(bob),
+                     "-- Welcome to host. You are guest3; 1 other is here. /help lists the commands.\n"
+                     "[12:03] <alice> before\n[12:03] <alice> same turn\n");
     harness_free(harness);
 }
 END_TEST
@@ -206,26 +205,28 @@ START_TEST(test_order_in_turn)
     client_type(alice, "one\n/join #dev\ntwo\n", 19);
     client_type(bob, "three\n/join #dev\nfour\n", 22);
     harness_turn(harness);
-    ck_assert_str_eq(client_take(bob), "[12:03] <alice> one\n-- You are in #dev now, with 1 other.\n[12:03] <alice> two\n");
-    ck_assert_str_eq(client_take(alice), "-- You are in #dev now, alone.\n[12:03] #lobby <bob> three\n-- bob is here\n"
-                                         "[12:03] <bob> four\n");
+    ck_assert_str_eq(client_take(bob),
+                     "[12:03] <alice> one\n-- You are in #dev now, with 1 other.\n[12:03] <alice> two\n");
+    ck_assert_str_eq(client_take(alice),
+                     "-- You are in #dev now, alone.\n[12:03] #lobby <bob> three\n-- bob is here\n"
+                     "[12:03] <bob> four\n");
     harness_free(harness);
 }
 END_TEST
 
 START_TEST(test_lists)
 {
-    PLAY(NULL,
-         {'a', "/rooms", "-- 1 room:\n-- #lobby (2)\n", ""},
-         {'a', "/who", "-- 2 people in #lobby:\n-- bob, alice\n", ""},
-         {'a', "/who #dev", "!! There is no room #dev. /rooms lists them, /join makes one.\n", ""},
-         {'a', "/join #dev", "-- You are in #dev now, alone.\n", ""},
-         {'a', "/topic words", "-- The topic of #dev is set.\n", ""},
-         {'b', "/away", "", "-- You are away. Whoever writes to you is told; /away says that you are back.\n"},
-         {'a', "/rooms", "-- 2 rooms:\n-- #lobby (2)\n-- #dev (1) words\n", ""},
-         {'a', "/who", "-- 1 person in #dev:\n-- alice\n", ""},
-         {'b', "/who #DEV", "", "-- 1 person in #dev:\n-- alice\n"},
-         {'a', "/who lobby", "-- 2 people in #lobby:\n-- bob (away), alice\n", ""});
+    PLAY(
+        NULL, {'a', "/rooms", "-- 1 room:\n-- #lobby (2)\n", ""},
+        {'a', "/who", "-- 2 people in #lobby:\n-- bob, alice\n", ""},
+        {'a', "/who #dev", "!! There is no room #dev. /rooms lists them, /join makes one.\n", ""},
+        {'a', "/join #dev", "-- You are in #dev now, alone.\n", ""},
+        {'a', "/topic words", "-- The topic of #dev is set.\n", ""},
+        {'b', "/away", "", "-- You are away. Whoever writes to you is told; /away says that you are back.\n"},
+        {'a', "/rooms", "-- 2 rooms:\n-- #lobby (2)\n-- #dev (1) words\n", ""},
+        {'a', "/who", "-- 1 person in #dev:\n-- alice\n", ""},
+        {'b', "/who #DEV", "", "-- 1 person in #dev:\n-- alice\n"},
+        {'a', "/who lobby", "-- 2 people in #lobby:\n-- bob (away), alice\n", ""});
 }
 END_TEST
 

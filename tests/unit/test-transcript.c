@@ -279,7 +279,7 @@ static void run_model(uint64_t seed, size_t size, unsigned n_appends)
         fill(text, n, i);
         *entry = (ModelEntry){.pos = transcript_append(&ring->transcript, &draft), .prev = draft.prev, .value = i};
         entry->size = (uint32_t) (ring->header.head - entry->pos);
-        ck_assert_uint_lt(entry->size - sizeof(Entry) - n - draft.nick_n, 8);
+        ck_assert_uint_lt(entry->size - offsetof(Entry, data) - n - draft.nick_n, 8);
         ck_assert(i == 0 || entry->pos >= model[model_n - 1].pos + model[model_n - 1].size);
         model_n++;
         if (random_below(&seed, 20) == 0)
