@@ -189,7 +189,7 @@ stage_unit() {
 stage_sanitizers() {
     has clang || return 0
     build sanitizers CC=clang --enable-sanitizers || return 0
-    make_check sanitizers TEST_TIMEOUT_SCALE=4 UBSAN_OPTIONS=print_stacktrace=1 \
+    make_check sanitizers TEST_TIMEOUT_SCALE=4 CK_TIMEOUT_MULTIPLIER=4 UBSAN_OPTIONS=print_stacktrace=1 \
         ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 }
 
@@ -202,7 +202,7 @@ stage_valgrind() {
     daemon=$(cd "$work/source/tests" && ls daemon/test-*.c)
     make_check gcc TEST_TIMEOUT_SCALE=10 CK_FORK=no \
         TESTS="$(tr '\n' ' ' <<<"${unit//.c/}")" LOG_COMPILER="$valgrind"
-    make_check gcc TEST_TIMEOUT_SCALE=10 \
+    make_check gcc TEST_TIMEOUT_SCALE=10 CK_TIMEOUT_MULTIPLIER=10 \
         TESTS="$(tr '\n' ' ' <<<"${daemon//.c/}")" CHATD_WRAPPER="$valgrind"
 }
 

@@ -304,11 +304,11 @@ static void connection_settle(Server *server, uint32_t session, const Look *look
 {
     Connection *connection = connection_of(server, session);
     HalfRecord *half = &server->chat->state.halves[session];
-    size_t n_left = look->n - consumed;
+    size_t n_left = look->n - consumed, n_still_kept = consumed == 0 ? look->n_kept : 0;
 
     /* A kept half line has no end in it: either nothing or all of it was executed. */
     assert(consumed == 0 || consumed >= look->n_kept);
-    if (is_half && n_left > half->n && n_left <= sizeof half->bytes &&
+    if (is_half && n_left > n_still_kept && n_left <= sizeof half->bytes &&
         connection_must_keep_half(connection)) {
         memcpy(half->bytes, server->read + consumed, n_left);
         half->n = (uint16_t) n_left;
