@@ -2,14 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/*
- * A connection: a socket and the session it belongs to.
- *
- * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines
- * is consumed afterwards. So a client that sends more than it may costs no memory here, and is held back by
- * its own socket buffer. Half a line stays there too, unless that would keep the other half from coming; then
- * it is kept in the state. That needs edge-triggered epoll(7): bytes that wait are no event, new ones are.
- */
+/* A connection: a socket and the session it belongs to. What comes in is the business of host/input.h. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,8 +36,8 @@ void connection_open(Server *server, uint32_t session, int fd, bool is_tcp);
 void connection_close(Server *server, uint32_t session);
 /* What epoll_wait(2) says of it. */
 void connection_handle(Server *server, uint32_t session, uint32_t events);
-/* Executes lines, a turn's worth at most. 0, or a negative errno that is fatal for the service. */
-int connection_read(Server *server, uint32_t session);
+/* It may have something to read. */
+void connection_set_ready(Server *server, uint32_t session);
 /* Sends what the session has not read, a turn's worth at most. */
 void connection_flush(Server *server, uint32_t session);
 /* Sends bytes rendered for several. False: not all of them went; it must be told by connection_held_back().

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "front/plain.h"
+#include "host/input.h"
 #include "host/liveness.h"
 #include "host/reload.h"
 #include "host/server.h"
@@ -197,10 +198,7 @@ static void server_release_throttled(Server *server)
             continue;
         }
         connection->flags &= (uint16_t) ~CONNECTION_THROTTLED;
-        if (!(connection->flags & CONNECTION_READY)) {
-            connection->flags |= CONNECTION_READY;
-            session_list_add(&server->ready, session);
-        }
+        connection_set_ready(server, session);
     }
     throttled->n = n;
 }
@@ -216,7 +214,7 @@ static int server_read(Server *server)
     server->turn_lines = 0;
     for (i = 0; i < n && r == 0 && server->turn_lines < TURN_LINES && !chat_turn_is_full(server->chat); i++) {
         server->connections[ready->items[i]].flags &= (uint16_t) ~CONNECTION_READY;
-        r = connection_read(server, ready->items[i]);
+        r = input_read(server, ready->items[i]);
     }
     /* Who was not reached stays in front. */
     ready->n -= i;

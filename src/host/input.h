@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * What clients say.
+ *
+ * Input stays in the kernel until it is executed: it is looked at with MSG_PEEK, and what made up whole lines
+ * is consumed afterwards. So a client that sends more than it may costs no memory here, and is held back by
+ * its own socket buffer. Half a line stays there too, unless that would keep the other half from coming; then
+ * it is kept in the state. That needs edge-triggered epoll(7): bytes that wait are no event, new ones are.
+ */
+
+#include <stdint.h>
+
+typedef struct Server Server;
+
+/* Executes lines of one client, a turn's worth at most. 0, or a negative errno that is fatal for the service.
+ */
+int input_read(Server *server, uint32_t session);
