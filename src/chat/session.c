@@ -256,17 +256,18 @@ void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
 }
 
 /* The oldest part of what is being replayed to it is overwritten. Returns the lines it loses. */
-static uint32_t lose_replay(const Chat *chat, SessionRecord *record, uint64_t tail)
+static uint32_t lose_replay(const Chat *chat, uint32_t session, uint64_t tail)
 {
+    SessionRecord *record = session_record(chat, session);
     const Entry *entry = transcript_at(&chat->transcript, record->replay_last);
     uint64_t first = 0;
     uint32_t n = 0;
 
     while (entry != NULL && entry->pos >= record->replay) {
-        if (entry->pos < tail)
-            n++;
-        else
+        if (entry->pos >= tail)
             first = entry->pos;
+        else if (!ignore_has(chat, session, entry->from, entry->from_hash))
+            n++;
         entry = transcript_at(&chat->transcript, entry->prev);
     }
     record->replay = first;
@@ -322,7 +323,7 @@ static void session_lose_one(Chat *chat, uint32_t session, uint64_t tail)
     uint32_t n = 0;
 
     if (record->replay != 0 && record->replay < tail)
-        n += lose_replay(chat, record, tail);
+        n += lose_replay(chat, session, tail);
     if (record->cursor < tail)
         n += lose_unread(chat, session, tail);
     if (in_entry && loses_current) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/macro.h"
+#include "chat/ignore.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "chat/stream.h"
@@ -167,12 +168,16 @@ static void stream_begin_replay(Stream *stream, const Entry *marker)
     stream_load_replay(stream);
 }
 
-static bool stream_next_replayed(Stream *stream, Item *ret_item)
+/* The next entry to be replayed; NULL: it is not to be heard. */
+static const Entry *stream_next_replayed(Stream *stream, bool is_begun)
 {
-    const Entry *entry = transcript_at(&stream->chat->transcript, stream->replay[--stream->n_replay]);
+    const Chat *chat = stream->chat;
+    const Entry *entry = transcript_at(&chat->transcript, stream->replay[--stream->n_replay]);
 
     stream->next.replay = stream->n_replay > 0 ? stream->replay[stream->n_replay - 1] : 0;
-    return stream_give(stream, ret_item, ITEM_ENTRY, entry);
+    if (!is_begun && ignore_has(chat, stream->session, entry->from, entry->from_hash))
+        return NULL;
+    return entry;
 }
 
 /* The entry that comes next on any of the chains, which is moved on. */
@@ -228,8 +233,12 @@ bool stream_next(Stream *stream, Item *ret_item)
     }
     for (;;) {
         stream->item = *next;
-        if (stream->n_replay > 0)
-            return stream_next_replayed(stream, ret_item);
+        if (stream->n_replay > 0) {
+            entry = stream_next_replayed(stream, is_begun);
+            if (entry == NULL)
+                continue;
+            return stream_give(stream, ret_item, ITEM_ENTRY, entry);
+        }
         next->replay = next->replay_last = 0;
         entry = stream_next_entry(stream);
         if (entry == NULL)
@@ -277,6 +286,8 @@ void stream_store(const Stream *stream)
 void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n)
 {
     SessionRecord *record = session_record(stream->chat, stream->session);
+    /* Bytes for a program at the other end, and no line of text. */
+    bool is_raw = item->kind == ITEM_ENTRY && item->entry->kind == ENTRY_RAW;
     uint16_t n_lines = 0;
 
     for (uint32_t i = 0; i < n; i++)
@@ -285,5 +296,5 @@ void stream_store_within(const Stream *stream, const Item *item, const char *byt
     record->written = n;
     record->item_key = item->key;
     record->written_lines = n_lines;
-    record->is_within_line = n > 0 && bytes[n - 1] != '\n' && !item_is_raw(item);
+    record->is_within_line = n > 0 && bytes[n - 1] != '\n' && !is_raw;
 }

@@ -35,12 +35,6 @@ typedef struct Item {
     bool is_cut; /* the reader is in the middle of a line that is gone */
 } Item;
 
-/* Bytes for a program at the other end, and no line of text. */
-static inline bool item_is_raw(const Item *item)
-{
-    return item->kind == ITEM_ENTRY && item->entry->kind == ENTRY_RAW;
-}
-
 typedef struct StreamPosition {
     uint64_t cursor, replay, replay_last;
     uint32_t missed, lost;

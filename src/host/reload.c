@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/macro.h"
 #include "host/reload.h"
 #include "host/server.h"
 
@@ -26,18 +27,24 @@ int reload_load(const char *path, const Log *log, Config *ret_config)
     return error_trace(config_load(path, report, (void *) (uintptr_t) log, ret_config));
 }
 
-/* The sizes of the state are those of the start. */
-static bool needs_restart(const Config *old, const Config *new)
+/* The sizes of the state are those of the start: whether it is too small for `config`, or has another
+ * transcript. */
+static bool needs_restart(const Server *server, const Config *config)
 {
-    return old->max_clients < new->max_clients || old->max_rooms < new->max_rooms ||
-           old->max_rooms_per_client < new->max_rooms_per_client || old->max_ignores < new->max_ignores ||
-           old->transcript_size != new->transcript_size || (old->max_clients != 0 && new->max_clients == 0) ||
-           (old->max_rooms != 0 && new->max_rooms == 0);
+    const StateHeader *header = server->chat->state.header;
+    uint32_t max_clients = config->max_clients != 0 ? config->max_clients : server->max_descriptors;
+    uint32_t max_rooms = (config->max_rooms != 0 ? config->max_rooms : LIMIT_ROOMS) + 1;
+    uint32_t rooms_each = config->max_rooms_per_client != 0 ? config->max_rooms_per_client : max_rooms;
+
+    return max_clients > header->max_sessions || max_rooms > header->max_rooms ||
+           MIN(rooms_each, max_rooms) > header->max_members / header->max_sessions ||
+           config->max_ignores > header->max_ignored ||
+           config->transcript_size / 8 != header->transcript_size / 8;
 }
 
 static void reload_apply(Server *server, const Config *config)
 {
-    bool restart = needs_restart(&server->config, config);
+    bool restart = needs_restart(server, config);
 
     config_done(&server->config);
     server->config = *config;

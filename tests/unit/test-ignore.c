@@ -150,6 +150,28 @@ START_TEST(test_renamed)
 }
 END_TEST
 
+/* What is replayed is heard like what is said. */
+START_TEST(test_history)
+{
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+
+    client_say(harness, bob, "one");
+    client_say(harness, alice, "two");
+    client_say(harness, bob, "three");
+    (void) client_take(alice);
+    client_say(harness, alice, "/ignore bob");
+    client_say(harness, alice, "/history");
+    ck_assert_str_eq(client_take(alice),
+                     "-- You ignore bob now. The same command again ends it.\n[12:03] <alice> two\n");
+    client_say(harness, alice, "/ignore bob");
+    client_say(harness, alice, "/history 2");
+    ck_assert_str_eq(client_take(alice),
+                     "-- You hear bob again.\n[12:03] <alice> two\n[12:03] <bob> three\n");
+    harness_free(harness);
+}
+END_TEST
+
 /* A place that is used again begins without any. */
 START_TEST(test_next_in_place)
 {
@@ -184,7 +206,8 @@ START_TEST(test_random)
 
         (void) snprintf(text, sizeof text, "n%u", which);
         name = name_of(text);
-        ck_assert_int_eq(ignore_has(harness->chat, alice->session, 100 + which, hash_of(text)), is_ignored[which]);
+        ck_assert_int_eq(ignore_has(harness->chat, alice->session, 100 + which, hash_of(text)),
+                         is_ignored[which]);
         if (is_ignored[which]) {
             ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
             is_ignored[which] = false;
@@ -201,4 +224,5 @@ START_TEST(test_random)
 }
 END_TEST
 
-UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_next_in_place, test_random)
+UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_history,
+          test_next_in_place, test_random)

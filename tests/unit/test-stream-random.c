@@ -20,7 +20,7 @@
 enum {
     SPEAKERS = 3,
     READERS = 6,
-    LINES_MAX = 30000,
+    LINES_MAX = 15000,
     LINE_MAX = 2100,
 };
 
@@ -262,7 +262,7 @@ START_TEST(test_overtaken)
     Tally tally = {0};
 
     for (uint64_t seed = 1; seed <= 6; seed++)
-        run_world(100 + seed, 5000, true, &tally);
+        run_world(100 + seed, 2500, true, &tally);
     ck_assert_uint_gt(tally.n_notices, 50);
     ck_assert_uint_gt(tally.n_cut, 5);
     ck_assert_uint_gt(tally.n_skipped, 1000);
