@@ -6,6 +6,7 @@
 #
 # Everything is built in a temporary directory from a copy of the files that git knows, as an ordinary user, so what a
 # clean clone would lack is missed here, too. Each stage says in one line how it went; the last line has the totals.
+# shellcheck disable=SC2317 # the exit at the end makes shellcheck think that nothing is reached
 set -euo pipefail
 # shellcheck source=install.sh
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh" # for its ways with packages
@@ -41,6 +42,8 @@ readonly fuzz_seconds=${FUZZ_SECONDS:-60}
 n_passed=0
 n_failed=0
 n_skipped=0
+system_pid=
+system_lacks=
 
 ## Counting
 
@@ -107,6 +110,24 @@ count_make_check() {
         count_program "$(basename "${trs%.trs}")" "${trs%.trs}.log" "$result"
     done < <(find "$1/tests" -name '*.trs' | sort)
     [[ $n != 0 ]] || flunk "make check in $1 ran no test"
+}
+
+## Two at a time: beside COMMAND..., then all_done
+
+pool=()
+
+beside() {
+    if [[ ${#pool[@]} == 2 ]]; then
+        wait "${pool[0]}" || true
+        pool=("${pool[1]}")
+    fi
+    "$@" &
+    pool+=($!)
+}
+
+all_done() {
+    wait "${pool[@]}" || true
+    pool=()
 }
 
 ## Building
@@ -217,17 +238,15 @@ fuzz() {
 }
 
 stage_fuzz() {
-    local source target targets=() n=0
+    local source target targets=()
     has clang || return 0
     build fuzz CC=clang --enable-fuzzers || return 0
     for source in "$work"/source/tests/fuzz/fuzz-*.c; do
         target=$(basename "$source" .c)
         targets+=("${target#fuzz-}")
-        n=$((n + 1))
-        fuzz "${target#fuzz-}" &
-        ((n % 2)) || wait
+        beside fuzz "${target#fuzz-}"
     done
-    wait
+    all_done
     for target in "${targets[@]}"; do
         if [[ $(<"$work/logs/fuzz-$target.code") == 0 ]]; then
             pass 1
@@ -245,8 +264,10 @@ stage_distcheck() {
 
 tidy() {
     clang-tidy --quiet --warnings-as-errors='*' "$1" -- -std=gnu11 -D_GNU_SOURCE -Isrc -I"$work/gcc" \
-        -DCHATD_CONFIG_FILE='"/etc/chatd.conf"'
+        -DCHATD_CONFIG_FILE='"/etc/chatd.conf"' >"$2" 2>&1 || echo "clang-tidy failed" >>"$2"
 }
+
+check_tidy() { ! grep -q "clang-tidy failed" "$1" || { cat "$1"; return 1; }; }
 
 stage_lint() {
     local files file
@@ -260,17 +281,10 @@ stage_lint() {
     fi
     if has clang-tidy; then
         mapfile -t files < <(find src -name '*.c' | sort)
+        for file in "${files[@]}"; do beside tidy "$file" "$work/logs/tidy-${file//\//-}.log"; done
+        all_done
         for file in "${files[@]}"; do
-            { tidy "$file" || echo "tidy failed"; } >"$work/logs/tidy-${file//\//-}.log" 2>&1 &
-            [[ $(jobs -rp | wc -l) -lt 2 ]] || wait -n
-        done
-        wait
-        for file in "${files[@]}"; do
-            if grep -q "tidy failed" "$work/logs/tidy-${file//\//-}.log"; then
-                flunk "clang-tidy $file" "$work/logs/tidy-${file//\//-}.log"
-            else
-                pass 1
-            fi
+            try "clang-tidy $file" check_tidy "$work/logs/tidy-${file//\//-}.log"
         done
     fi
     if has shellcheck; then
@@ -298,13 +312,22 @@ stage_bench() {
     try "bench smoke" as_user make -C "$work/gcc/bench" smoke
 }
 
+# The system test waits more than it works, so it is begun before the other stages.
+system_begin() {
+    [[ $(id -u) == 0 ]] || { system_lacks="root"; return 0; }
+    unshare --mount --pid --fork true 2>/dev/null || { system_lacks="namespaces, which cannot be made here"; return 0; }
+    [[ -d $work/source/build-aux ]] || copy_tree || { system_lacks="a tree that can be built"; return 0; }
+    "$work/source/tests/system/run" "$work/source" >"$work/logs/system.log" 2>&1 </dev/null &
+    system_pid=$!
+}
+
 stage_system() {
-    local code=0 log=$work/logs/system.log
-    [[ $(id -u) == 0 ]] || { skip "the system test needs root"; return 0; }
-    unshare --mount --pid --fork true 2>"$log" || { skip "namespaces cannot be made here: $(<"$log")"; return 0; }
-    [[ -d $work/source/build-aux ]] || copy_tree || return 0
-    "$work/source/tests/system/run" "$work/source" >"$log" 2>&1 </dev/null || code=$?
-    count_program "system test" "$log" "$code"
+    local code=0
+    [[ -z $system_lacks ]] || { skip "the system test needs $system_lacks"; return 0; }
+    wait "$system_pid" || code=$?
+    system_pid=
+    count_program "system test" "$work/logs/system.log" "$code"
+    grep -E '^# .* (ms|s)$' "$work/logs/system.log" | sed 's/^#/ /' || true
 }
 
 ## The whole
@@ -312,8 +335,12 @@ stage_system() {
 list_packages() {
     find_package_manager
     case $manager in
-    apt) packages+=(check clang clang-tidy cppcheck git groff-base iproute2 libclang-rt-dev llvm man-db mandoc
-        "$netcat" shellcheck util-linux valgrind) ;;
+    apt)
+        packages+=(check clang clang-tidy cppcheck git groff-base iproute2 llvm man-db mandoc "$netcat" shellcheck
+            util-linux valgrind)
+        # The run-time of the sanitizers; Ubuntu 22.04 has it in a package that clang needs anyway.
+        grep -q '^VERSION_ID="22.04"' /etc/os-release || packages+=(libclang-rt-dev)
+        ;;
     dnf) packages+=(ShellCheck check-devel clang clang-tools-extra compiler-rt cppcheck git groff-base iproute llvm man-db
         mandoc "$netcat" util-linux valgrind) ;;
     esac
@@ -350,18 +377,24 @@ check() {
     chmod 755 "$work"
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    trap 'rm -rf "$work"' EXIT
+    trap finish EXIT
     choose_user
     prepare
+    [[ " ${stages[*]} " != *" system "* ]] || system_begin
     for stage in "${stages[@]}"; do
         run_stage "$stage"
     done
-    if [[ $n_failed != 0 ]]; then
-        trap - EXIT
-        say "the logs are in $work"
-    fi
+    [[ $n_failed == 0 ]] || say "the logs are in $work"
     echo "$n_passed passed, $n_failed failed$( ((n_skipped == 0)) || echo ", $n_skipped skipped")"
     [[ $n_failed == 0 ]]
+}
+
+finish() {
+    if [[ -n $system_pid ]]; then
+        kill "$system_pid"
+        wait "$system_pid"
+    fi
+    [[ $n_failed != 0 ]] || rm -rf "$work"
 }
 
 # In this shell, because of the counters.
@@ -374,4 +407,4 @@ run_stage() {
         "$((SECONDS - start)) s"
 }
 
-check "$@"
+check "$@"; exit # at once: this file may be another one by now

@@ -155,9 +155,11 @@ static void input_consume(Server *server, const Connection *connection, size_t n
         ssize_t taken =
             recv(connection->fd, server->read, MIN(n, sizeof server->read), MSG_DONTWAIT | MSG_TRUNC);
 
-        if (taken <= 0 && errno != EINTR)
+        if (taken < 0 && errno == EINTR)
+            continue;
+        if (taken <= 0)
             break;
-        n -= (size_t) MAX(taken, 0);
+        n -= (size_t) taken;
     }
 }
 

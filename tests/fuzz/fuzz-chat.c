@@ -2,11 +2,12 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * libFuzzer target for "what clients send into the whole chat layer". The input is a list of actions of a few clients:
- * they come, type pieces of bytes, read a little or nothing, flood the transcript, end or break their connection. On the
- * way the harness checks that sharing and partial sends change nothing and that what is derived agrees with the records;
- * here it is checked what everybody was sent: each line begins as chat-protocol(7) says and has nothing in it that a
- * terminal should not be shown, and what is said is said by whoever is named.
+ * libFuzzer target for "what clients send into the whole chat layer". The input is a list of actions of a few
+ * clients: they come, type pieces of bytes, read a little or nothing, flood the transcript, end or break
+ * their connection. On the way the harness checks that sharing and partial sends change nothing and that what
+ * is derived agrees with the records; here it is checked what everybody was sent: each line begins as
+ * chat-protocol(7) says and has nothing in it that a terminal should not be shown, and what is said is said
+ * by whoever is named.
  */
 
 #include <stdint.h>
@@ -22,7 +23,7 @@ enum {
     PEOPLE = 6,
     ACTIONS_MAX = 400,
     FLOOD_LINES_MAX = 900, /* in all */
-    SAID_MAX = 1 << 14,     /* a power of two */
+    SAID_MAX = 1 << 14,    /* a power of two */
     LINE_BYTES_MAX = 300,
 };
 
@@ -166,7 +167,8 @@ static void check_speech(const World *world, const char *text, size_t n, const c
     }
     nick_n = skip_nick(nick, (size_t) (text + n - nick));
     words = nick + nick_n + (is_action ? 1 : 2);
-    EXPECT(nick_n > 0 && words <= text + n && memcmp(nick + nick_n, is_action ? " " : "> ", (size_t) (words - nick) - nick_n) == 0);
+    EXPECT(nick_n > 0 && words <= text + n &&
+           memcmp(nick + nick_n, is_action ? " " : "> ", (size_t) (words - nick) - nick_n) == 0);
     if (!said_find(world, hash_of(nick, nick_n, words, (size_t) (text + n - words)), &at)) {
         fprintf(stderr, "nobody of that name said that: %.*s\n", (int) whole_n, whole);
         abort();
@@ -192,9 +194,10 @@ static void check_line(const World *world, const Person *person, const char *lin
     check_speech(world, text + at, n_text - at, text, n_text);
 }
 
-static bool begins(const char *text, const char *end, const char *with)
+/* Whether `text` begins so, as far as it was taken. */
+static bool may_begin(const char *text, const char *end, const char *with)
 {
-    return (size_t) (end - text) >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
+    return memcmp(text, with, MIN((size_t) (end - text), strlen(with))) == 0;
 }
 
 /* Answers to telnet requests stand between lines. One that was cut has only its beginning before a notice. */
@@ -203,11 +206,11 @@ static const char *skip_answers(const char *text, const char *end)
     while (text < end && (uint8_t) text[0] == 255) {
         if (end - text < 3)
             return end;
-        if (begins(text + 1, end, NOTICE))
+        if (may_begin(text + 1, end, NOTICE)) {
             text += 1;
-        else if (begins(text + 2, end, NOTICE))
+        } else if (may_begin(text + 2, end, NOTICE)) {
             text += 2;
-        else {
+        } else {
             EXPECT((uint8_t) text[1] == 254 || (uint8_t) text[1] == 252);
             text += 3;
         }
@@ -224,7 +227,8 @@ static void check_output(const World *world, const Person *person, const Client 
         if (line_end == NULL)
             return; /* not all of it was taken */
         /* The end of a line that was overtaken. Of such a line only this is certain. */
-        if (line_end - text >= 3 && memcmp(line_end - 3, ELLIPSIS, 3) == 0 && begins(line_end + 1, end, NOTICE))
+        if (line_end - text >= 3 && memcmp(line_end - 3, ELLIPSIS, 3) == 0 &&
+            may_begin(line_end + 1, end, NOTICE))
             EXPECT(memchr(text, '\0', (size_t) (line_end - text)) == NULL);
         else
             check_line(world, person, text, (size_t) (line_end - text));
@@ -234,12 +238,48 @@ static void check_output(const World *world, const Person *person, const Client 
 /* Actions */
 
 static const char *const WORDS[] = {
-    "/join #a",       "/join #b",      "/join #c",      "/leave",        "/leave #a",      "/nick alice",   "/nick bob",
-    "/nick Zo\xc3\xab", "/me waves",    "/msg alice hi", "/msg bob hi",   "/reply yes",     "/topic words",  "/topic -",
-    "/away lunch",    "/away",         "/ignore alice", "/ignore bob",   "/history",       "/history 200",  "/set color on",
-    "/set color off", "/set bell on",  "/set bell off", "/set time on",  "/set time off",  "/set joins on", "/set joins off",
-    "/who",           "/whois alice",  "/rooms",        "/help",         "/time",          "/version",      "/quit",
-    "hello alice",    "alice, bob",    "-- alice is here", "[12:03] <bob> hi", "\xff\xfd\x01", "\xff\xfb\x1f hi", "\xff\xfa\x1f\n\xff\xf0",
+    "/join #a",
+    "/join #b",
+    "/join #c",
+    "/leave",
+    "/leave #a",
+    "/nick alice",
+    "/nick bob",
+    "/nick Zo\xc3\xab",
+    "/me waves",
+    "/msg alice hi",
+    "/msg bob hi",
+    "/reply yes",
+    "/topic words",
+    "/topic -",
+    "/away lunch",
+    "/away",
+    "/ignore alice",
+    "/ignore bob",
+    "/history",
+    "/history 200",
+    "/set color on",
+    "/set color off",
+    "/set bell on",
+    "/set bell off",
+    "/set time on",
+    "/set time off",
+    "/set joins on",
+    "/set joins off",
+    "/who",
+    "/whois alice",
+    "/rooms",
+    "/help",
+    "/time",
+    "/version",
+    "/quit",
+    "hello alice",
+    "alice, bob",
+    "-- alice is here",
+    "[12:03] <bob> hi",
+    "\xff\xfd\x01",
+    "\xff\xfb\x1f hi",
+    "\xff\xfa\x1f\n\xff\xf0",
 };
 
 static void act_come_or_go(World *world, unsigned who)

@@ -2,10 +2,10 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * libFuzzer target for the line reader. The first three bytes choose the longest line, whether the end of the input is
- * the end of file, and where the rest of the input is cut into pieces. However it is cut, it must come to the same
- * lines and the same answers. Only after a line that was too long may that depend on the cuts, where telnet commands
- * are in its skipped rest: then a frame has to keep its promises, and no more.
+ * libFuzzer target for the line reader. The first three bytes choose the longest line, whether the end of the
+ * input is the end of file, and where the rest of the input is cut into pieces. However it is cut, it must
+ * come to the same lines and the same answers. Only after a line that was too long may that depend on the
+ * cuts, where telnet commands are in its skipped rest: then a frame has to keep its promises, and no more.
  */
 
 #include <stdbool.h>

@@ -201,7 +201,8 @@ static const HarnessRendering *find_rendering(Harness *harness, uint32_t room, u
     EXPECT(harness->n_renderings < HARNESS_VARIETIES);
     rendering->key = key;
     stream_open_shared(&harness->stream, harness->chat, room, key);
-    rendering->n = front_render(&front_plain, &harness->stream, rendering->bytes, sizeof rendering->bytes, &skip);
+    rendering->n =
+        front_render(&front_plain, &harness->stream, rendering->bytes, sizeof rendering->bytes, &skip);
     if (stream_next(&harness->stream, &item))
         return NULL;
     harness->n_renderings++;
@@ -305,7 +306,8 @@ static void client_execute(Harness *harness, Client *client, FrameResult result)
 }
 
 /* One frame of what was typed. False: there is no more to do in this turn. */
-static bool client_read_frame(Harness *harness, Client *client, const char *bytes, size_t n, size_t *ret_consumed)
+static bool client_read_frame(Harness *harness, Client *client, const char *bytes, size_t n,
+                              size_t *ret_consumed)
 {
     SessionRecord *record = session_record(harness->chat, client->session);
     FrameInput input = {

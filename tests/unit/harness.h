@@ -5,13 +5,14 @@
 /*
  * A chat without sockets, for unit tests and fuzz targets.
  *
- * It does what host/connection and host/delivery do, with a buffer in place of each direction of a socket: what a
- * client types stays in `input` until a whole line is executed, and a client takes `window` bytes of what it is sent
- * until the test opens its window further. A test types, runs turns, and looks at what arrived.
+ * It does what host/connection and host/delivery do, with a buffer in place of each direction of a socket:
+ * what a client types stays in `input` until a whole line is executed, and a client takes `window` bytes of
+ * what it is sent until the test opens its window further. A test types, runs turns, and looks at what
+ * arrived.
  *
- * On the way it checks what must always hold, and ends the process with abort() where it does not: that whoever may
- * share a rendering would have been sent the same bytes alone, that what follows a partial send goes on where that
- * ended, and (harness_check) that what is derived agrees with the records.
+ * On the way it checks what must always hold, and ends the process with abort() where it does not: that
+ * whoever may share a rendering would have been sent the same bytes alone, that what follows a partial send
+ * goes on where that ended, and (harness_check) that what is derived agrees with the records.
  */
 
 #include <stdbool.h>

@@ -10,7 +10,8 @@
 #include "unit/unit.h"
 
 typedef struct Step {
-    char who; /* 'a' and 'b', who were there from the beginning; 'c' is carol, who comes when she first says something */
+    char who; /* 'a' and 'b', who were there from the beginning; 'c' is carol, who comes when she first says
+                 something */
     const char *line;
     const char *alice, *bob; /* what they read */
 } Step;

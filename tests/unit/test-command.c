@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#include "config.h"
+
 #include "chat/command.h"
 #include "chat/session.h"
 #include "unit/play.h"
@@ -316,7 +318,8 @@ END_TEST
 START_TEST(test_server)
 {
     PLAY(NULL, {'a', "/time", "-- 2026-11-22 12:03:04 UTC (+0000)\n", ""},
-         {'a', "/version", "-- chatd 0.1.0, up since 2026-11-22 12:03:04 UTC (+0000).\n", ""},
+         {'a', "/version",
+          "-- " PACKAGE_NAME " " PACKAGE_VERSION ", up since 2026-11-22 12:03:04 UTC (+0000).\n", ""},
          {'a', "/help nothing", "!! There is no such command. /help lists them.\n", ""},
          {'a', "/help nick", "-- /nick NAME            take another name\n", ""},
          {'a', "/help /me", "-- /me ACTION            say what you do: * alice waves\n", ""},

@@ -19,7 +19,8 @@
 #define SE "\xf0"
 #define NOP "\xf1"
 
-/* What a client's bytes come to: each line in brackets, "!" for one that was too long; and what is answered. */
+/* What a client's bytes come to: each line in brackets, "!" for one that was too long; and what is answered.
+ */
 typedef struct Result {
     char lines[8192];
     size_t n_lines;
@@ -95,7 +96,8 @@ static size_t reader_look(Reader *reader, const char *bytes, size_t n, bool is_a
 }
 
 /* All of the bytes, which arrive in pieces that end at the `cuts`. */
-static void reader_run(Reader *reader, const char *bytes, size_t n, const size_t *cuts, size_t n_cuts, bool is_all)
+static void reader_run(Reader *reader, const char *bytes, size_t n, const size_t *cuts, size_t n_cuts,
+                       bool is_all)
 {
     size_t consumed = 0;
 
@@ -108,14 +110,16 @@ static void reader_run(Reader *reader, const char *bytes, size_t n, const size_t
 
 static void check_same(const Result *a, const Result *b, const char *what, size_t at)
 {
-    ck_assert_msg(a->n_lines == b->n_lines && memcmp(a->lines, b->lines, a->n_lines) == 0, "%s, cut at %zu: %.*s, %.*s",
-                  what, at, (int) a->n_lines, a->lines, (int) b->n_lines, b->lines);
+    ck_assert_msg(a->n_lines == b->n_lines && memcmp(a->lines, b->lines, a->n_lines) == 0,
+                  "%s, cut at %zu: %.*s, %.*s", what, at, (int) a->n_lines, a->lines, (int) b->n_lines,
+                  b->lines);
     ck_assert_msg(a->n_answers == b->n_answers && memcmp(a->answers, b->answers, a->n_answers) == 0,
                   "%s, cut at %zu: other answers", what, at);
 }
 
 /* However the bytes arrive, they mean the same. */
-static void check_cuts(const char *what, const char *bytes, size_t n, size_t max_line, bool is_all, const Result *whole)
+static void check_cuts(const char *what, const char *bytes, size_t n, size_t max_line, bool is_all,
+                       const Result *whole)
 {
     static Reader reader;
     static size_t cuts[65536];
@@ -160,7 +164,8 @@ static const Case cases[] = {
     {"the longest without an end", BYTES("0123456789"), "[0123456789]", "", true},
     {"the longest with half an end", BYTES("0123456789\r"), "[0123456789]", "", true},
     {"the longest with a CR and no more", BYTES("0123456789\r"), "", "", false},
-    {"the longest with commands", BYTES("01234" IAC NOP "56789" IAC DO "\x01\r\n"), "[0123456789]", IAC WONT "\x01", false},
+    {"the longest with commands", BYTES("01234" IAC NOP "56789" IAC DO "\x01\r\n"), "[0123456789]",
+     IAC WONT "\x01", false},
     {"the longest with a doubled IAC", BYTES("012345678" IAC IAC "\n"), "[012345678" IAC "]", "", false},
     {"an empty line", BYTES("\n"), "[]", "", false},
     {"an empty line with CR", BYTES("\r\n"), "[]", "", false},
@@ -173,18 +178,29 @@ static const Case cases[] = {
     {"control characters are for others", BYTES("\x1b[2J\x07\n"), "[\x1b[2J\x07]", "", false},
     {"WILL", BYTES(IAC WILL "\x1f"), "", IAC DONT "\x1f", false},
     {"DO", BYTES(IAC DO "\x03"), "", IAC WONT "\x03", false},
-    {"WONT and DONT", BYTES(IAC WONT "\x03" IAC DONT "\x04" "a\n"), "[a]", "", false},
-    {"an option that looks like a line end", BYTES("a" IAC DO "\n" "b\n"), "[ab]", IAC WONT "\n", false},
+    {"WONT and DONT",
+     BYTES(IAC WONT "\x03" IAC DONT "\x04"
+                    "a\n"),
+     "[a]", "", false},
+    {"an option that looks like a line end",
+     BYTES("a" IAC DO "\n"
+           "b\n"),
+     "[ab]", IAC WONT "\n", false},
     {"an option that looks like IAC", BYTES("a" IAC WILL IAC "b\n"), "[ab]", IAC DONT IAC, false},
     {"many", BYTES(IAC WILL "\x01" IAC DO "\x02x" IAC WILL "\x03y\n" IAC DO "\x04z\n"), "[xy][z]",
      IAC DONT "\x01" IAC WONT "\x02" IAC DONT "\x03" IAC WONT "\x04", false},
-    {"the same twice", BYTES(IAC DO "\x01" IAC DO "\x01" "a\n"), "[a]", IAC WONT "\x01" IAC WONT "\x01", false},
+    {"the same twice",
+     BYTES(IAC DO "\x01" IAC DO "\x01"
+                  "a\n"),
+     "[a]", IAC WONT "\x01" IAC WONT "\x01", false},
     {"a command", BYTES("a" IAC NOP "b\n"), "[ab]", "", false},
     {"a subnegotiation", BYTES("a" IAC SB "\x1f\0P\0\x18" IAC SE "b\n"), "[ab]", "", false},
     {"a subnegotiation with a line end", BYTES("a" IAC SB "\x1f\n\r\n" IAC SE "b\n"), "[ab]", "", false},
-    {"a subnegotiation with a doubled IAC", BYTES("a" IAC SB "\x1f" IAC IAC SE "\n" IAC SE "b\n"), "[ab]", "", false},
+    {"a subnegotiation with a doubled IAC", BYTES("a" IAC SB "\x1f" IAC IAC SE "\n" IAC SE "b\n"), "[ab]", "",
+     false},
     {"a subnegotiation with nothing", BYTES("a" IAC SB IAC SE "b\n"), "[ab]", "", false},
-    {"a request within a subnegotiation is data", BYTES("a" IAC SB "\x1f" IAC DO "\x01" IAC SE "b\n"), "[ab]", "", false},
+    {"a request within a subnegotiation is data", BYTES("a" IAC SB "\x1f" IAC DO "\x01" IAC SE "b\n"), "[ab]",
+     "", false},
     {"a command before the LF of CR LF", BYTES("ab\r" IAC NOP "\n"), "[ab]", "", false},
     {"only a command", BYTES(IAC NOP), "", "", false},
     {"only a command, at the end", BYTES(IAC NOP), "[]", "", true},
@@ -296,11 +312,26 @@ static const struct {
     const char *bytes;
     size_t n;
 } pieces[] = {
-    {BYTES("a")},           {BYTES("bc")},          {BYTES("\xc3\xa9")},         {BYTES(" ")},
-    {BYTES("\n")},          {BYTES("\r\n")},        {BYTES("\n")},               {BYTES("\r")},
-    {BYTES(IAC IAC)},       {BYTES(IAC WILL "\n")}, {BYTES(IAC DO "\x18")},      {BYTES(IAC WONT IAC)},
-    {BYTES(IAC DONT "x")},  {BYTES(IAC NOP)},       {BYTES(IAC SB "\x1f" IAC SE)}, {BYTES(IAC SB "\n" IAC IAC "\n" IAC SE)},
-    {BYTES(IAC "\xf9")},    {BYTES(IAC "\xf4")},    {BYTES("\0")},               {BYTES(IAC DO "\r")},
+    {BYTES("a")},
+    {BYTES("bc")},
+    {BYTES("\xc3\xa9")},
+    {BYTES(" ")},
+    {BYTES("\n")},
+    {BYTES("\r\n")},
+    {BYTES("\n")},
+    {BYTES("\r")},
+    {BYTES(IAC IAC)},
+    {BYTES(IAC WILL "\n")},
+    {BYTES(IAC DO "\x18")},
+    {BYTES(IAC WONT IAC)},
+    {BYTES(IAC DONT "x")},
+    {BYTES(IAC NOP)},
+    {BYTES(IAC SB "\x1f" IAC SE)},
+    {BYTES(IAC SB "\n" IAC IAC "\n" IAC SE)},
+    {BYTES(IAC "\xf9")},
+    {BYTES(IAC "\xf4")},
+    {BYTES("\0")},
+    {BYTES(IAC DO "\r")},
 };
 
 START_TEST(test_random)
@@ -353,7 +384,8 @@ START_TEST(test_telnet_length)
     };
 
     for (size_t i = 0; i < N_ELEMENTS(commands); i++)
-        ck_assert_msg(telnet_length(commands[i].bytes, commands[i].n) == commands[i].length, "command %zu", i);
+        ck_assert_msg(telnet_length(commands[i].bytes, commands[i].n) == commands[i].length, "command %zu",
+                      i);
 }
 END_TEST
 

@@ -2,8 +2,8 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 
 /*
- * Each case runs in a process of its own, whose descriptors from 3 on are what a service manager would have left there,
- * or whose standard input is what inetd would. In that process EXPECT() ends what does not hold.
+ * Each case runs in a process of its own, whose descriptors from 3 on are what a service manager would have
+ * left there, or whose standard input is what inetd would. In that process EXPECT() ends what does not hold.
  */
 
 #include <fcntl.h>
@@ -73,7 +73,8 @@ static int make_fd(Kind kind)
     if (kind == LISTENING || kind == BOUND)
         EXPECT(bind(fds[0], (struct sockaddr *) &address, sizeof address) == 0);
     if (kind == LISTENING_LOCAL)
-        EXPECT(bind(fds[0], &local, sizeof local.sa_family) == 0); /* an address of the kernel's choice: unix(7) */
+        EXPECT(bind(fds[0], &local, sizeof local.sa_family) ==
+               0); /* an address of the kernel's choice: unix(7) */
     if (kind == LISTENING || kind == LISTENING_LOCAL)
         EXPECT(listen(fds[0], 10) == 0);
     high = fcntl(fds[0], F_DUPFD, HIGH);
@@ -167,22 +168,34 @@ static void run_case(const Case *c)
 
 static const Case cases[] = {
     {.what = "nothing", .r = INHERIT_NOTHING},
-    {.what = "for another process", .fds = {{LISTENING, "plain"}}, .is_for_another = true, .r = INHERIT_NOTHING},
+    {.what = "for another process",
+     .fds = {{LISTENING, "plain"}},
+     .is_for_another = true,
+     .r = INHERIT_NOTHING},
     {.what = "a pipe as input", .stdin_kind = PIPE, .r = INHERIT_NOTHING},
     {.what = "Accept=yes", .fds = {{CONNECTED, "connection"}}, .r = INHERIT_CONNECTED},
     {.what = "Accept=yes, named", .fds = {{CONNECTED, "plain"}}, .r = INHERIT_CONNECTED},
-    {.what = "a connection first", .fds = {{CONNECTED, "plain"}, {LISTENING, "plain"}}, .r = INHERIT_CONNECTED},
-    {.what = "a connection last", .fds = {{LISTENING, "plain"}, {CONNECTED, "plain"}}, .r = INHERIT_CONNECTED},
+    {.what = "a connection first",
+     .fds = {{CONNECTED, "plain"}, {LISTENING, "plain"}},
+     .r = INHERIT_CONNECTED},
+    {.what = "a connection last",
+     .fds = {{LISTENING, "plain"}, {CONNECTED, "plain"}},
+     .r = INHERIT_CONNECTED},
     {.what = "inetd nowait", .stdin_kind = CONNECTED, .r = INHERIT_CONNECTED},
     {.what = "another name", .fds = {{LISTENING, "http"}}, .r = INHERIT_UNKNOWN, .n_logged = 1},
     {.what = "another case", .fds = {{LISTENING, "Plain"}}, .r = INHERIT_UNKNOWN, .n_logged = 1},
     {.what = "no socket", .fds = {{PIPE, "plain"}}, .r = INHERIT_UNKNOWN, .n_logged = 1},
-    {.what = "two other names", .fds = {{LISTENING, "a"}, {PIPE, "stored"}}, .r = INHERIT_UNKNOWN, .n_logged = 2},
+    {.what = "two other names",
+     .fds = {{LISTENING, "a"}, {PIPE, "stored"}},
+     .r = INHERIT_UNKNOWN,
+     .n_logged = 2},
     {.what = "one", .fds = {{LISTENING, "plain"}}, .n = 1},
     {.what = "a local one", .fds = {{LISTENING_LOCAL, "plain"}}, .n = 1},
     {.what = "no name", .fds = {{LISTENING, ""}}, .n = 1},
     {.what = "an unknown name", .fds = {{LISTENING, "unknown"}}, .n = 1},
-    {.what = "several of a name", .fds = {{LISTENING, "plain"}, {LISTENING_LOCAL, "plain"}, {LISTENING, "plain"}}, .n = 3},
+    {.what = "several of a name",
+     .fds = {{LISTENING, "plain"}, {LISTENING_LOCAL, "plain"}, {LISTENING, "plain"}},
+     .n = 3},
     {.what = "another name first", .fds = {{LISTENING, "http"}, {LISTENING, "plain"}}, .n = 1, .n_logged = 1},
     {.what = "another name last", .fds = {{LISTENING, "plain"}, {LISTENING, "http"}}, .n = 1, .n_logged = 1},
     {.what = "sockets and a socket as input", .stdin_kind = LISTENING, .fds = {{LISTENING, "plain"}}, .n = 1},

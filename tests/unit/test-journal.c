@@ -103,11 +103,16 @@ START_TEST(test_lines)
     char *text;
 
     log_event(journal_log(journal), (LogEvent){.priority = LOG_ERR, .id = LOG_ID_STARTED}, "one %d", 1);
+    log_event(
+        journal_log(journal),
+        (LogEvent){.priority = LOG_INFO, .id = LOG_ID_CLIENT_CONNECTED, .nick = "alice", .peer = "uid 0"},
+        "alice came (uid 0).");
     log_event(journal_log(journal),
-              (LogEvent){.priority = LOG_INFO, .id = LOG_ID_CLIENT_CONNECTED, .nick = "alice", .peer = "uid 0"},
-              "alice came (uid 0).");
-    log_event(journal_log(journal),
-              (LogEvent){.priority = LOG_WARNING, .config_file = "/a", .config_line = 3, .room = "dev", .limit = "MaxRooms"},
+              (LogEvent){.priority = LOG_WARNING,
+                         .config_file = "/a",
+                         .config_line = 3,
+                         .room = "dev",
+                         .limit = "MaxRooms"},
               "three");
     text = end(journal);
     ck_assert_str_eq(text, "chatd: one 1\nchatd: alice came (uid 0).\nchatd: three\n");
@@ -124,7 +129,8 @@ START_TEST(test_long)
 
     memset(words, 'w', sizeof words - 1);
     log_event(journal_log(journal),
-              (LogEvent){.priority = LOG_ERR, .nick = words, .peer = words, .config_file = words}, "%s", words);
+              (LogEvent){.priority = LOG_ERR, .nick = words, .peer = words, .config_file = words}, "%s",
+              words);
     log_event(journal_log(journal), (LogEvent){.priority = LOG_ERR}, "after");
     text = end(journal);
     ck_assert_uint_gt(strlen(text), 500);
@@ -258,4 +264,5 @@ START_TEST(test_pick_target)
 }
 END_TEST
 
-UNIT_MAIN("journal", test_nothing, test_lines, test_long, test_chatter, test_slow, test_pick_target, test_blocked)
+UNIT_MAIN("journal", test_nothing, test_lines, test_long, test_chatter, test_slow, test_pick_target,
+          test_blocked)

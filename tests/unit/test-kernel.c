@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* What host/ takes for granted of the kernel, each with a test: where one of these fails, chatd can not work there. */
+/* What host/ takes for granted of the kernel, each with a test: where one of these fails, chatd can not work
+ * there. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +157,8 @@ static uint32_t next_event(int epoll, int timeout)
     return epoll_wait(epoll, &event, 1, timeout) == 1 ? event.events : 0;
 }
 
-/* Bytes that wait unread are no event, and each new arrival is one, whether the old ones were looked at or not. */
+/* Bytes that wait unread are no event, and each new arrival is one, whether the old ones were looked at or
+ * not. */
 START_TEST(test_edge)
 {
     for (int kind = 0; kind < N_KINDS; kind++) {
@@ -334,7 +336,8 @@ START_TEST(test_close_with_unread)
 }
 END_TEST
 
-/* A reset is told as an error, besides the end of file, so that half a line before it is not taken for a last line. */
+/* A reset is told as an error, besides the end of file, so that half a line before it is not taken for a last
+ * line. */
 START_TEST(test_reset)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -395,15 +398,16 @@ START_TEST(test_inherited_options)
     static const struct {
         int level, option, value;
     } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_KEEPALIVE, 1},    {SOL_SOCKET, SO_OOBINLINE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 61},  {IPPROTO_TCP, TCP_KEEPINTVL, 17}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},    {SOL_SOCKET, SO_OOBINLINE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 61}, {IPPROTO_TCP, TCP_KEEPINTVL, 17}, {IPPROTO_TCP, TCP_KEEPCNT, 3},
     };
     struct sockaddr_in address;
     int listener = listen_tcp(&address), fds[2];
 
     for (size_t i = 0; i < N_ELEMENTS(options); i++) {
         ck_assert_int_ne(option_of(listener, options[i].level, options[i].option), options[i].value);
-        ck_assert_int_eq(setsockopt(listener, options[i].level, options[i].option, &options[i].value, sizeof(int)), 0);
+        ck_assert_int_eq(
+            setsockopt(listener, options[i].level, options[i].option, &options[i].value, sizeof(int)), 0);
     }
     open_pair_at(listener, &address, fds);
     for (size_t i = 0; i < N_ELEMENTS(options); i++)
@@ -428,6 +432,6 @@ START_TEST(test_memory_file)
 }
 END_TEST
 
-UNIT_MAIN("kernel", test_peek_leaves, test_truncate_takes, test_edge, test_edge_of_old, test_modify, test_writable_again,
-          test_hangup_after_data, test_half_close, test_close_with_unread, test_reset, test_urgent,
-          test_inherited_options, test_memory_file)
+UNIT_MAIN("kernel", test_peek_leaves, test_truncate_takes, test_edge, test_edge_of_old, test_modify,
+          test_writable_again, test_hangup_after_data, test_half_close, test_close_with_unread, test_reset,
+          test_urgent, test_inherited_options, test_memory_file)

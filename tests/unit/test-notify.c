@@ -26,7 +26,8 @@ static void open_manager(const char *watchdog_usec)
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     ck_assert_int_ge(manager, 0);
     ck_assert_int_eq(bind(manager, (struct sockaddr *) &address,
-                          (socklen_t) (offsetof(struct sockaddr_un, sun_path) + (size_t) n)), 0);
+                          (socklen_t) (offsetof(struct sockaddr_un, sun_path) + (size_t) n)),
+                     0);
     (void) setenv("NOTIFY_SOCKET", name, 1);
     (void) unsetenv("WATCHDOG_PID");
     if (watchdog_usec != NULL)
@@ -89,9 +90,9 @@ START_TEST(test_status)
         uint32_t n_people, n_rooms;
         const char *text;
     } cases[] = {
-        {1, 1, "STATUS=1 person in 1 room"},     {1, 2, "STATUS=1 person in 2 rooms"},
-        {2, 1, "STATUS=2 people in 1 room"},     {12, 3, "STATUS=12 people in 3 rooms"},
-        {0, 0, "STATUS=nobody is here"},         {1000000, 65000, "STATUS=1000000 people in 65000 rooms"},
+        {1, 1, "STATUS=1 person in 1 room"}, {1, 2, "STATUS=1 person in 2 rooms"},
+        {2, 1, "STATUS=2 people in 1 room"}, {12, 3, "STATUS=12 people in 3 rooms"},
+        {0, 0, "STATUS=nobody is here"},     {1000000, 65000, "STATUS=1000000 people in 65000 rooms"},
     };
     uint64_t now = NOW;
     Notify notify;
@@ -180,4 +181,5 @@ START_TEST(test_watchdog_of_another)
 }
 END_TEST
 
-UNIT_MAIN("notify", test_nobody, test_states, test_status, test_status_rate, test_watchdog, test_watchdog_of_another)
+UNIT_MAIN("notify", test_nobody, test_states, test_status, test_status_rate, test_watchdog,
+          test_watchdog_of_another)

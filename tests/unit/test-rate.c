@@ -46,7 +46,8 @@ START_TEST(test_fits)
         bool fits = rate_fits(&c->rate, c->due, c->now, c->n, &when);
 
         ck_assert_msg(fits == (c->when == 0), "%s", c->what);
-        ck_assert_msg(when == (c->when == 0 ? 12345 : c->when), "%s: %llu", c->what, (unsigned long long) when);
+        ck_assert_msg(when == (c->when == 0 ? 12345 : c->when), "%s: %llu", c->what,
+                      (unsigned long long) when);
     }
 }
 END_TEST

@@ -260,13 +260,15 @@ START_TEST(test_greeting)
     harness_turn(harness);
     bob = client_new(harness);
     harness_turn(harness);
-    ck_assert_str_eq(client_take(bob), "-- Welcome to host. You are guest1; nobody else is here. /help lists the commands.\n"
-                                       "-- Be kind.\n-- No logs.\n");
+    ck_assert_str_eq(client_take(bob),
+                     "-- Welcome to host. You are guest1; nobody else is here. /help lists the commands.\n"
+                     "-- Be kind.\n-- No logs.\n");
     client_say(harness, bob, "/topic words");
     bob = client_new(harness);
     harness_turn(harness);
-    ck_assert_str_eq(client_take(bob), "-- Welcome to host. You are guest2; 1 other is here. /help lists the commands.\n"
-                                       "-- Be kind.\n-- No logs.\n-- Topic of #lobby: words\n");
+    ck_assert_str_eq(client_take(bob),
+                     "-- Welcome to host. You are guest2; 1 other is here. /help lists the commands.\n"
+                     "-- Be kind.\n-- No logs.\n-- Topic of #lobby: words\n");
     bob = client_new(harness);
     harness_turn(harness);
     ck_assert(strstr(client_take(bob), "You are guest3; 2 others are here.") != NULL);
@@ -297,5 +299,5 @@ START_TEST(test_longest_greeting)
 }
 END_TEST
 
-UNIT_MAIN("render", test_entries, test_summary, test_longest, test_longest_reply, test_time, test_colors, test_missed,
-          test_greeting, test_longest_greeting)
+UNIT_MAIN("render", test_entries, test_summary, test_longest, test_longest_reply, test_time, test_colors,
+          test_missed, test_greeting, test_longest_greeting)

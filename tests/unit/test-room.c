@@ -245,7 +245,8 @@ static unsigned count_history(Harness *harness, uint32_t room, uint32_t n)
 
     if (!room_history(harness->chat, room, n, &span))
         return 0;
-    for (entry = transcript_at(&harness->chat->transcript, span.last); entry != NULL && entry->pos >= span.first;
+    for (entry = transcript_at(&harness->chat->transcript, span.last);
+         entry != NULL && entry->pos >= span.first;
          entry = transcript_at(&harness->chat->transcript, entry->prev))
         found++;
     return found;
@@ -311,7 +312,8 @@ static void check_table(Harness *harness, Client *const *people, bool is_in[PEOP
         for (unsigned i = 0; i < PEOPLE; i++) {
             n += is_in[i][room];
             if (found != SLOT_NONE)
-                ck_assert_int_eq(room_member(harness->chat, found, people[i]->session) != SLOT_NONE, is_in[i][room]);
+                ck_assert_int_eq(room_member(harness->chat, found, people[i]->session) != SLOT_NONE,
+                                 is_in[i][room]);
         }
         ck_assert_int_eq(found != SLOT_NONE, n > 0);
         ck_assert(n == 0 || harness->chat->rooms[found].n_members == n);
@@ -358,5 +360,5 @@ START_TEST(test_random)
 }
 END_TEST
 
-UNIT_MAIN("room", test_too_many, test_too_many_of_client, test_unlimited, test_gone, test_announce_30, test_announce_31,
-          test_summaries, test_history, test_topic, test_random)
+UNIT_MAIN("room", test_too_many, test_too_many_of_client, test_unlimited, test_gone, test_announce_30,
+          test_announce_31, test_summaries, test_history, test_topic, test_random)

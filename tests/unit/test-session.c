@@ -173,14 +173,16 @@ START_TEST(test_rename)
 }
 END_TEST
 
-/* Who hears what: alice, who is in #lobby and #dev, ignores bob, and does not want to be told of comings and goings. */
+/* Who hears what: alice, who is in #lobby and #dev, ignores bob, and does not want to be told of comings and
+ * goings. */
 START_TEST(test_hears)
 {
     Harness *harness = harness_new(NULL, 10);
     Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
     Client *carol = client_named(harness, "carol");
     Chat *chat = harness->chat;
-    const uint64_t serials[] = {session_record(chat, alice->session)->serial, session_record(chat, bob->session)->serial,
+    const uint64_t serials[] = {session_record(chat, alice->session)->serial,
+                                session_record(chat, bob->session)->serial,
                                 session_record(chat, carol->session)->serial};
     enum { SERVER = -1, ALICE, BOB, CAROL };
     const struct {
@@ -306,7 +308,8 @@ START_TEST(test_cursor)
 }
 END_TEST
 
-/* Many come and go at once: what they leave behind may be more than the transcript holds, and nobody falls over that. */
+/* Many come and go at once: what they leave behind may be more than the transcript holds, and nobody falls
+ * over that. */
 START_TEST(test_crowd_leaves)
 {
     enum { PEOPLE = 100, ROOMS = 20 };
@@ -341,5 +344,5 @@ START_TEST(test_crowd_leaves)
 }
 END_TEST
 
-UNIT_MAIN("session", test_full, test_places, test_address_full, test_guests, test_serials, test_rename, test_hears,
-          test_end, test_lagging, test_cursor, test_crowd_leaves)
+UNIT_MAIN("session", test_full, test_places, test_address_full, test_guests, test_serials, test_rename,
+          test_hears, test_end, test_lagging, test_cursor, test_crowd_leaves)

@@ -54,11 +54,9 @@ typedef struct Counts {
 START_TEST(test_counts)
 {
     static const Counts cases[] = {
-        {1000, 20, 100, 1001, 2000},
-        {1, 1, 1, 2, 1},
+        {1000, 20, 100, 1001, 2000}, {1, 1, 1, 2, 1},
         {1, 20, 10, 2, 20}, /* nobody can be in more rooms than there are */
-        {5, 0, 10, 6, 60},
-        {0, 20, 10, LIMIT_ROOMS + 1, 200},
+        {5, 0, 10, 6, 60},           {0, 20, 10, LIMIT_ROOMS + 1, 200},
     };
     Config config;
     State state;
@@ -115,6 +113,7 @@ START_TEST(test_regions)
             {(char *) state.members, (char *) (state.members + state.header->max_members)},
             {(char *) state.aways, (char *) (state.aways + N)},
             {(char *) state.ignored, (char *) (state.ignored + (size_t) N * state.header->max_ignored)},
+            {(char *) state.halves, (char *) (state.halves + N)},
             {state.ring, state.ring + state.header->transcript_size},
         };
         const char *end = state.base;

@@ -121,11 +121,14 @@ START_TEST(test_lines)
         const char *text;
         unsigned n;
     } cases[] = {
-        {ENTRY_RAW, "\xff\xfe\n", 0}, {ENTRY_REPLAY, "0123456789abcdef", 0}, {ENTRY_REPLY, "", 1},
-        {ENTRY_REPLY, "one", 1},      {ENTRY_REPLY, "one\ntwo", 2},          {ENTRY_REPLY, "\n\n", 3},
-        {ENTRY_SAID, "hi", 1},        {ENTRY_ACTION, "waves", 1},            {ENTRY_PRIVATE, "hi", 1},
-        {ENTRY_JOINED, "", 1},        {ENTRY_LEFT, "", 1},                   {ENTRY_RENAMED, "bob", 1},
-        {ENTRY_TOPIC, "", 1},         {ENTRY_SUMMARY, "1 came", 1},          {ENTRY_ERROR, "no", 1},
+        {ENTRY_RAW, "\xff\xfe\n", 0}, {ENTRY_REPLAY, "0123456789abcdef", 0},
+        {ENTRY_REPLY, "", 1},         {ENTRY_REPLY, "one", 1},
+        {ENTRY_REPLY, "one\ntwo", 2}, {ENTRY_REPLY, "\n\n", 3},
+        {ENTRY_SAID, "hi", 1},        {ENTRY_ACTION, "waves", 1},
+        {ENTRY_PRIVATE, "hi", 1},     {ENTRY_JOINED, "", 1},
+        {ENTRY_LEFT, "", 1},          {ENTRY_RENAMED, "bob", 1},
+        {ENTRY_TOPIC, "", 1},         {ENTRY_SUMMARY, "1 came", 1},
+        {ENTRY_ERROR, "no", 1},
     };
     Ring *ring = ring_new(4096);
 
@@ -134,7 +137,8 @@ START_TEST(test_lines)
         const Entry *entry = transcript_at(&ring->transcript, transcript_append(&ring->transcript, &draft));
 
         ck_assert_uint_eq(entry_n_lines(entry), cases[i].n);
-        ck_assert_int_eq(!!entry_is_speech(entry), cases[i].kind == ENTRY_SAID || cases[i].kind == ENTRY_ACTION);
+        ck_assert_int_eq(!!entry_is_speech(entry),
+                         cases[i].kind == ENTRY_SAID || cases[i].kind == ENTRY_ACTION);
     }
     ring_free(ring);
 }
@@ -158,7 +162,8 @@ START_TEST(test_largest)
     }
     /* Seven or eight of them are there, and no other. */
     ck_assert_uint_ge(ring->header.head - ring->header.tail, 7 * 1024);
-    for (pos = ring->header.tail; (entry = transcript_read(&ring->transcript, &pos)) != NULL; pos += entry->size)
+    for (pos = ring->header.tail; (entry = transcript_read(&ring->transcript, &pos)) != NULL;
+         pos += entry->size)
         ck_assert_int_eq(entry_text(entry)[0], (char) (49 - (last - entry->pos) / 1024));
     ring_free(ring);
 }
@@ -191,7 +196,8 @@ START_TEST(test_gaps)
         entry = transcript_read(&ring->transcript, &at);
         ck_assert_ptr_nonnull(entry);
         ck_assert_uint_eq(entry->pos, pos);
-        for (at = ring->header.tail; (entry = transcript_read(&ring->transcript, &at)) != NULL; at += entry->size)
+        for (at = ring->header.tail; (entry = transcript_read(&ring->transcript, &at)) != NULL;
+             at += entry->size)
             n++;
         ck_assert_uint_ge(n, 3);
         ck_assert_uint_eq(at, ring->header.head);
@@ -270,14 +276,16 @@ static void run_model(uint64_t seed, size_t size, unsigned n_appends)
     model_n = model_first = 0;
     for (unsigned i = 0; i < n_appends; i++) {
         size_t n = random_below(&seed, random_below(&seed, 4) == 0 ? (uint32_t) largest + 1 : 40);
-        EntryDraft draft = {.kind = ENTRY_SAID, .wall = i, .text = text, .text_n = n, .nick = "al", .nick_n = n % 3};
+        EntryDraft draft = {
+            .kind = ENTRY_SAID, .wall = i, .text = text, .text_n = n, .nick = "al", .nick_n = n % 3};
         ModelEntry *entry = &model[model_n];
 
         draft.prev = model_n > 0 ? model[random_below(&seed, model_n)].pos : 0;
         if (draft.nick_n + n > largest)
             draft.nick_n = 0;
         fill(text, n, i);
-        *entry = (ModelEntry){.pos = transcript_append(&ring->transcript, &draft), .prev = draft.prev, .value = i};
+        *entry =
+            (ModelEntry){.pos = transcript_append(&ring->transcript, &draft), .prev = draft.prev, .value = i};
         entry->size = (uint32_t) (ring->header.head - entry->pos);
         ck_assert_uint_lt(entry->size - offsetof(Entry, data) - n - draft.nick_n, 8);
         ck_assert(i == 0 || entry->pos >= model[model_n - 1].pos + model[model_n - 1].size);
