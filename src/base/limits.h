@@ -15,6 +15,7 @@ enum {
     LIMIT_HISTORY = 200,                     /* lines: History= and /history */
     LIMIT_IGNORES = 64,                      /* MaxIgnores= can not be more */
     LIMIT_ROOMS = 65000,                     /* MaxRooms= can not be more */
+    LIMIT_MEMBERS = 1 << 24,                 /* people in rooms, each counted in every room */
     LIMIT_REPLY_BYTES = 16000,               /* what one command answers */
 
     /* One item of output (a line, or one answer) after rendering: text, nick, room, time, colour. */

@@ -60,7 +60,7 @@ static uint32_t count_members(const Config *config, uint32_t max_sessions, uint3
         config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
     uint64_t n = (uint64_t) each * max_sessions;
 
-    return (uint32_t) MIN(n, (uint64_t) INT32_MAX);
+    return (uint32_t) MIN(n, (uint64_t) LIMIT_MEMBERS);
 }
 
 int state_new(State *state, const Config *config, uint32_t max_sessions)

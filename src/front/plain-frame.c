@@ -9,15 +9,6 @@
 #include "front/plain.h"
 #include "front/telnet.h"
 
-static FrameResult frame_skip(const FrameInput *input, Frame *frame)
-{
-    const char *end = memchr(input->bytes, '\n', input->n);
-
-    frame->is_end = end != NULL;
-    frame->n_consumed = end != NULL ? (size_t) (end + 1 - input->bytes) : input->n;
-    return FRAME_SKIPPED;
-}
-
 static void frame_answer(const FrameInput *input, Frame *frame, const char *command, size_t n)
 {
     if (frame->n_answered++ < input->n_answered)
@@ -27,54 +18,76 @@ static void frame_answer(const FrameInput *input, Frame *frame, const char *comm
         frame->answer_n += telnet_answer(command, n, frame->answer + frame->answer_n);
 }
 
-/* Copies a line without the telnet commands in it. Returns where its line end is; NULL: not there. */
-static const char *frame_copy(const FrameInput *input, Frame *frame)
+/*
+ * Walks over a line and answers the telnet commands in it; what is not one is copied to frame->copy if
+ * `is_kept`. Returns where it stopped: at the line end, at the end of the input, or at a command whose end is
+ * not there yet.
+ */
+static const char *frame_walk(const FrameInput *input, Frame *frame, bool is_kept)
 {
     const char *p = input->bytes, *end = p + input->n;
     size_t length;
 
     for (; p < end && *p != '\n'; p += length) {
-        length = 1;
-        if ((unsigned char) *p != TELNET_IAC) {
-            frame->copy[frame->line_n++] = *p;
-            continue;
-        }
-        length = telnet_length(p, (size_t) (end - p));
+        bool is_command = (unsigned char) *p == TELNET_IAC;
+
+        length = is_command ? telnet_length(p, (size_t) (end - p)) : 1;
         if (length == 0)
-            return NULL;
-        if (length == 2 && (unsigned char) p[1] == TELNET_IAC)
-            frame->copy[frame->line_n++] = *p;
-        else
+            break;
+        /* An IAC that is doubled, or begins no command, is a byte like any other. */
+        if (length == 1 || (unsigned char) p[1] == TELNET_IAC) {
+            if (is_kept)
+                frame->copy[frame->line_n++] = *p;
+        } else {
             frame_answer(input, frame, p, length);
+        }
     }
-    return p < end ? p : NULL;
+    return p;
+}
+
+/* Consumes what was walked over, with the line end if that is there. An unfinished command stays, if more can
+ * come. */
+static void frame_consume(const FrameInput *input, Frame *frame, const char *stop)
+{
+    size_t n = (size_t) (stop - input->bytes);
+
+    frame->is_end = n < input->n && *stop == '\n';
+    if (frame->is_end)
+        frame->n_consumed = n + 1;
+    else if (input->is_all || (n == 0 && input->n == READ_BYTES))
+        frame->n_consumed = input->n;
+    else
+        frame->n_consumed = n;
+    frame->is_end |= input->is_all;
 }
 
 FrameResult plain_frame(const FrameInput *input, Frame *frame)
 {
-    const char *end, *iac;
+    const char *stop, *iac;
+    bool is_end;
 
     frame->n_consumed = frame->line_n = frame->answer_n = 0;
     frame->n_answered = 0;
-    frame->is_end = false;
-    if (input->is_skipping)
-        return frame_skip(input, frame);
-
-    end = memchr(input->bytes, '\n', input->n);
-    iac = memchr(input->bytes, TELNET_IAC, end != NULL ? (size_t) (end - input->bytes) : input->n);
-    if (iac == NULL) {
-        frame->line = input->bytes;
-        frame->line_n = end != NULL ? (size_t) (end - input->bytes) : input->n;
-    } else {
+    stop = memchr(input->bytes, '\n', input->n);
+    if (stop == NULL)
+        stop = input->bytes + input->n;
+    iac = memchr(input->bytes, TELNET_IAC, (size_t) (stop - input->bytes));
+    if (iac != NULL) {
         frame->line = frame->copy;
-        end = frame_copy(input, frame);
+        stop = frame_walk(input, frame, !input->is_skipping);
+    } else {
+        frame->line = input->bytes;
+        frame->line_n = (size_t) (stop - input->bytes);
     }
     if (frame->line_n > 0 && frame->line[frame->line_n - 1] == '\r')
         frame->line_n--;
-    if (end == NULL && !input->is_all && frame->line_n <= input->max_line && input->n < READ_BYTES)
+    is_end = input->is_all || (stop < input->bytes + input->n && *stop == '\n');
+    if (input->is_skipping) {
+        frame_consume(input, frame, stop);
+        return frame->n_consumed > 0 ? FRAME_SKIPPED : FRAME_MORE;
+    }
+    if (!is_end && frame->line_n <= input->max_line && input->n < READ_BYTES)
         return FRAME_MORE;
-
-    frame->is_end = end != NULL || input->is_all;
-    frame->n_consumed = end != NULL ? (size_t) (end + 1 - input->bytes) : input->n;
+    frame_consume(input, frame, stop);
     return frame->line_n > input->max_line || !frame->is_end ? FRAME_TOO_LONG : FRAME_LINE;
 }

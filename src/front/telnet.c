@@ -21,6 +21,8 @@ size_t telnet_length(const char *bytes, size_t n)
 
     if (n < 2)
         return 0;
+    if (u[1] < TELNET_FIRST)
+        return 1;
     if (u[1] == TELNET_SB)
         return subnegotiation_length(u, n);
     if (u[1] >= TELNET_WILL && u[1] <= TELNET_DONT)

@@ -17,11 +17,13 @@ enum {
     TELNET_WILL = 251,
     TELNET_SB = 250,
     TELNET_SE = 240,
+    TELNET_FIRST = 236, /* end of file, RFC 1184: commands are this and above */
 };
 
 /*
- * The length of the telnet command that `bytes` (n > 0) begin with: 0 if its end is not there yet. IAC IAC,
- * which stands for the byte 255, is a command of two bytes.
+ * The length of the telnet command that `bytes` (n > 0, an IAC first) begin with: 0 if its end is not there
+ * yet, 1 if what follows the IAC makes no command. IAC IAC, which stands for the byte 255, is a command of
+ * two bytes.
  */
 size_t telnet_length(const char *bytes, size_t n);
 /* The answer to a whole command: three bytes, or none. Returns their number. */

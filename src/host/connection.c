@@ -187,7 +187,7 @@ void connection_held_back(Server *server, uint32_t session, size_t sent)
 static bool connection_flush_chunk(Server *server, uint32_t session)
 {
     Stream *stream = &server->stream;
-    bool is_greeted = session_record(server->chat, session)->flags & SESSION_GREETED;
+    uint8_t flags = session_record(server->chat, session)->flags;
     size_t n, skip, sent;
 
     stream_open(stream, server->chat, session);
@@ -198,7 +198,8 @@ static bool connection_flush_chunk(Server *server, uint32_t session)
     }
     stream_store(stream);
     /* Only now it is listened to, and what it said before was an event of an earlier turn. */
-    if (!is_greeted)
+    if ((!(flags & SESSION_GREETED) || (flags & SESSION_LAGGING)) &&
+        (connection_of(server, session)->flags & CONNECTION_READABLE))
         connection_set_ready(server, session);
     if (!stream_is_at_end(stream))
         return true;

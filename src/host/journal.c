@@ -234,8 +234,10 @@ Journal *journal_free(Journal *journal)
     (void) clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec++;
     /* A thread that hangs in a write keeps its memory; the process is about to end. */
-    if (pthread_timedjoin_np(journal->thread, NULL, &deadline) != 0)
+    if (pthread_timedjoin_np(journal->thread, NULL, &deadline) != 0) {
+        (void) pthread_detach(journal->thread);
         return NULL;
+    }
     (void) pthread_cond_destroy(&journal->wake);
     (void) pthread_mutex_destroy(&journal->lock);
     free(journal);
