@@ -67,7 +67,7 @@ static void check_frame(const Reader *reader, const FrameInput *input, FrameResu
     EXPECT(frame.answer_n <= sizeof frame.answer && frame.answer_n % 3 == 0);
     EXPECT(frame.n_consumed <= input->n);
     if (r == FRAME_MORE) {
-        EXPECT(frame.n_consumed == 0 && !input->is_all && !input->is_skipping);
+        EXPECT(frame.n_consumed == 0 && !input->is_all);
         EXPECT(frame.n_answered >= input->n_answered);
         return;
     }
@@ -86,10 +86,8 @@ static void put_frame(Reader *reader, FrameResult r)
         reader->answers[reader->n_answers++] = frame.answer[i];
     if (frame.n_answered > LOOK_ANSWERS)
         reader->is_exact = false;
-    if (r == FRAME_TOO_LONG || r == FRAME_SKIPPED) {
-        reader->is_exact = false;
+    if (r == FRAME_TOO_LONG || r == FRAME_SKIPPED)
         reader->is_skipping = !frame.is_end;
-    }
     if (r == FRAME_LINE) {
         memcpy(reader->lines + reader->n_lines, frame.line, frame.line_n);
         reader->n_lines += frame.line_n;
