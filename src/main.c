@@ -166,6 +166,10 @@ static int serve(const Options *options, const Log *log)
         return status;
     r = reload_load(options->config_path, log, &config);
     if (r != 0) {
+        /* Left waiting, they would have systemd start the service again and again. */
+        for (unsigned i = 0; r > 0 && i < inherited.n; i++)
+            listener_turn_away(inherited.fds[i], "!! The chat can not start: its configuration has an error. "
+                                                 "Its administrator finds it in the journal.\n");
         inherit_done(&inherited);
         if (r > 0)
             return EX_CONFIG;

@@ -65,27 +65,41 @@ static void peer_from_address(Peer *peer, int fd, const struct sockaddr_storage 
     }
 }
 
-/* Says why and closes. What the client sent already is read first: closing with it unread would reset the
- * connection under our answer. */
+/* Says `words` and closes. What the client sent already is read first: closing with it unread would reset the
+ * connection under our words. */
+static void turn_away(int fd, const char *words)
+{
+    char unread[4096];
+
+    (void) send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void) shutdown(fd, SHUT_WR);
+    while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
+        ;
+    (void) fd_close(fd);
+}
+
+void listener_turn_away(int fd, const char *words)
+{
+    int client;
+
+    while ((client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        turn_away(client, words);
+}
+
 static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
 {
     const Config *config = &server->config;
     bool is_address = why == SESSION_ADDRESS_FULL;
-    uint32_t n = is_address ? config->max_clients_per_address : chat_n_people(server->chat);
     char text[160], from[PEER_TEXT_MAX];
-    int length;
 
     if (is_address)
-        length = snprintf(text, sizeof text,
-                          "!! Too many connections from your address (%u). Close one and try again.\n", n);
+        (void) snprintf(text, sizeof text,
+                        "!! Too many connections from your address (%u). Close one and try again.\n",
+                        config->max_clients_per_address);
     else
-        length = snprintf(text, sizeof text, "!! The server is full (%u people). Try again later.\n", n);
-    (void) send(fd, text, (size_t) length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void) shutdown(fd, SHUT_WR);
-    while (recv(fd, server->read, sizeof server->read, MSG_DONTWAIT) > 0)
-        ;
-    (void) fd_close(fd);
-
+        (void) snprintf(text, sizeof text, "!! The server is full (%u people). Try again later.\n",
+                        chat_n_people(server->chat));
+    turn_away(fd, text);
     peer_format(peer, from);
     chat_log_limit(server->chat, is_address ? CHAT_LIMIT_CLIENTS_PER_ADDRESS : CHAT_LIMIT_CLIENTS,
                    (LogEvent){.peer = from});

@@ -24,3 +24,5 @@ void listener_done(Listener *listener);
 int listener_accept(Server *server, Listener *listener);
 /* Whether it accepts; a pause that is over ends. */
 bool listener_is_open(const Server *server, Listener *listener);
+/* Tells whoever waits at a listening socket why nobody comes, and closes their connections. `fd` is borrowed. */
+void listener_turn_away(int fd, const char *words);

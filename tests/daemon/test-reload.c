@@ -93,6 +93,23 @@ START_TEST(a_bad_one_at_the_start_ends_with_78)
 }
 END_TEST
 
+/* Whoever waits is told, and not left for systemd to start the service again and again. */
+START_TEST(who_waits_at_a_bad_start_is_told)
+{
+    Daemon *daemon = daemon_start(.may_end = true, .config = bad[0].config);
+    Client *alice;
+
+    daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
+    alice = client_open(daemon);
+    client_send_text(alice, "hello\n");
+    daemon_start_again(daemon);
+    daemon_expect_exit(daemon, EXIT_CONFIG_ERROR);
+    client_expect_next(alice, "!! The chat can not start: {any}");
+    client_expect_eof(alice);
+    daemon_free(daemon);
+}
+END_TEST
+
 START_TEST(a_missing_one_at_the_start_ends_with_78)
 {
     Daemon *daemon =
@@ -213,6 +230,7 @@ START_TEST(many_reloads)
 END_TEST
 
 SUITE_MAIN("reload", {a_good_one_is_taken, 0}, {a_bad_one_is_refused_with_its_place, 0},
-           {a_bad_one_at_the_start_ends_with_78, 0}, {a_missing_one_at_the_start_ends_with_78, 0},
-           {a_missing_one_is_refused, 0}, {unknown_keys_are_warned_about, 0}, {drop_ins, 0},
-           {fewer_people_allowed_than_are_here, 0}, {new_rates_hold_for_who_is_here, 0}, {many_reloads, 0})
+           {a_bad_one_at_the_start_ends_with_78, 0}, {who_waits_at_a_bad_start_is_told, 0},
+           {a_missing_one_at_the_start_ends_with_78, 0}, {a_missing_one_is_refused, 0},
+           {unknown_keys_are_warned_about, 0}, {drop_ins, 0}, {fewer_people_allowed_than_are_here, 0},
+           {new_rates_hold_for_who_is_here, 0}, {many_reloads, 0})
