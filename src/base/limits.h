@@ -24,7 +24,7 @@ enum {
     /* What is done for one client, and for all, before everyone else has a turn. */
     TURN_LINES_PER_CLIENT = 16,
     TURN_LINES = 512,
-    TURN_ACCEPTS = 256,
+    TURN_ACCEPTS = 1024,
     TURN_CHUNKS_PER_CLIENT = 4, /* sends to one reader who is behind */
 
     READ_BYTES = 16384,  /* looked at in one read; above LIMIT_LINE_BYTES and its line end */

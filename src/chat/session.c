@@ -169,8 +169,6 @@ void session_close(Chat *chat, uint32_t session)
     ignore_clear(chat, session);
     nick_remove(chat, &record->nick);
     address_remove(chat, &record->peer);
-    if (chat->state.halves[session].n > 0)
-        chat->state.halves[session].n = 0;
     record->serial = 0;
     slots_give(&chat->session_slots, session);
 }

@@ -57,10 +57,7 @@ static void deliver_to_member(Server *server, uint32_t room, uint32_t session)
 /* What is looked at before a send lies in three places, and each send throws them out of the cache. */
 static void deliver_prefetch(const Server *server, uint32_t session)
 {
-    const SessionRecord *record = session_record(server->chat, session);
-
-    __builtin_prefetch(record);
-    __builtin_prefetch((const char *) record + 64);
+    __builtin_prefetch(session_record(server->chat, session));
     __builtin_prefetch(&server->chat->sessions[session]);
     __builtin_prefetch(&server->connections[session], 1);
 }

@@ -185,6 +185,7 @@ static bool input_must_keep_half(const Connection *connection)
 static void input_settle(Server *server, uint32_t session, const Look *look, size_t consumed, bool is_half)
 {
     Connection *connection = &server->connections[session];
+    SessionRecord *record = session_record(server->chat, session);
     HalfRecord *half = &server->chat->state.halves[session];
     size_t n_left = look->n - consumed, n_still_kept = consumed == 0 ? look->n_kept : 0;
 
@@ -193,11 +194,10 @@ static void input_settle(Server *server, uint32_t session, const Look *look, siz
     if (is_half && n_left > n_still_kept && n_left <= sizeof half->bytes &&
         input_must_keep_half(connection)) {
         memcpy(half->bytes, server->read + consumed, n_left);
-        half->n = (uint16_t) n_left;
+        record->n_half = (uint16_t) n_left;
         input_consume(server, connection, look->n - look->n_kept);
     } else if (consumed > 0) {
-        if (half->n > 0)
-            half->n = 0;
+        record->n_half = 0;
         input_consume(server, connection, consumed - look->n_kept);
     }
 }
@@ -206,15 +206,15 @@ static void input_settle(Server *server, uint32_t session, const Look *look, siz
 static bool input_look(Server *server, uint32_t session, Look *ret_look)
 {
     Connection *connection = &server->connections[session];
-    const HalfRecord *half = &server->chat->state.halves[session];
-    size_t n_kept = half->n, room = sizeof server->read - n_kept;
+    size_t n_kept = session_record(server->chat, session)->n_half, room = sizeof server->read - n_kept;
     ssize_t n;
 
     do
         n = recv(connection->fd, server->read + n_kept, room, MSG_PEEK | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     if (n > 0 || (n == 0 && n_kept > 0)) {
-        memcpy(server->read, half->bytes, n_kept);
+        if (n_kept > 0)
+            memcpy(server->read, server->chat->state.halves[session].bytes, n_kept);
         *ret_look = (Look){.n_kept = n_kept, .n = n_kept + (size_t) n, .is_full = (size_t) n == room};
         ret_look->is_all = n == 0 || ((connection->flags & CONNECTION_HANGUP) && !ret_look->is_full);
         return true;
