@@ -25,6 +25,7 @@ enum {
     RECORD_FIELDS = 12,
     CHATTER_PER_SECOND = 50, /* entries at LOG_INFO and below */
     STACK_BYTES = 64 * 1024,
+    LINGER_SECONDS = 1, /* how long the thread waits for more */
 };
 
 /* The fields of one entry, "NAME=value", each ended by a NUL. The message is the first. */
@@ -37,14 +38,14 @@ typedef struct Record {
 struct Journal {
     Log log;
     JournalTarget target;
-    pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t wake;
+    pthread_cond_t wake, end;
     Record queue[QUEUE_LENGTH];
     unsigned first, n;
     unsigned n_dropped;
     uint64_t chatter_second;
     unsigned n_chatter;
+    bool is_running; /* there is a thread */
     bool is_ending;
 };
 
@@ -117,17 +118,26 @@ static void journal_tell_dropped(Journal *journal)
     journal->n_dropped = 0;
 }
 
+/* Called with the lock held: whether there is something to write, after waiting for it. */
+static bool journal_wait(Journal *journal)
+{
+    struct timespec deadline;
+
+    (void) clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += LINGER_SECONDS;
+    while (journal->n == 0 && !journal->is_ending)
+        if (pthread_cond_timedwait(&journal->wake, &journal->lock, &deadline) == ETIMEDOUT)
+            break;
+    return journal->n > 0;
+}
+
 static void *journal_main(void *userdata)
 {
     Journal *journal = userdata;
     Record record;
 
     (void) pthread_mutex_lock(&journal->lock);
-    for (;;) {
-        while (journal->n == 0 && !journal->is_ending)
-            (void) pthread_cond_wait(&journal->wake, &journal->lock);
-        if (journal->n == 0)
-            break;
+    while (journal_wait(journal)) {
         record = journal->queue[journal->first];
         journal->first = (journal->first + 1) % QUEUE_LENGTH;
         journal->n--;
@@ -137,8 +147,31 @@ static void *journal_main(void *userdata)
         if (journal->n == 0)
             journal_tell_dropped(journal);
     }
+    journal->is_running = false;
+    (void) pthread_cond_signal(&journal->end);
     (void) pthread_mutex_unlock(&journal->lock);
     return NULL;
+}
+
+/* Called with the lock held. False: there can be no thread now. */
+static bool journal_start(Journal *journal)
+{
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    pthread_t thread;
+
+    if (journal->is_running)
+        return true;
+    (void) pthread_attr_init(&attributes);
+    (void) pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    /* Signals are for the loop. */
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
+    journal->is_running = pthread_create(&thread, &attributes, journal_main, journal) == 0;
+    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
+    (void) pthread_attr_destroy(&attributes);
+    return journal->is_running;
 }
 
 /* Called with the lock held. */
@@ -160,7 +193,7 @@ static void journal_sink(void *userdata, const LogEvent *event)
     Journal *journal = userdata;
 
     (void) pthread_mutex_lock(&journal->lock);
-    if (journal_takes(journal, event->priority)) {
+    if (journal_takes(journal, event->priority) && journal_start(journal)) {
         record_fill(&journal->queue[(journal->first + journal->n++) % QUEUE_LENGTH], event);
         (void) pthread_cond_signal(&journal->wake);
     } else {
@@ -183,27 +216,9 @@ JournalTarget journal_pick_target(void)
     return status.st_dev == device && status.st_ino == inode ? JOURNAL_NATIVE : JOURNAL_STDERR;
 }
 
-static int journal_start(Journal *journal)
-{
-    pthread_attr_t attributes;
-    sigset_t all, old;
-    int e;
-
-    (void) pthread_attr_init(&attributes);
-    (void) pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    /* Signals are for the loop. */
-    (void) sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-    e = pthread_create(&journal->thread, &attributes, journal_main, journal);
-    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-    (void) pthread_attr_destroy(&attributes);
-    return e != 0 ? error_origin(-e) : 0;
-}
-
 int journal_new(JournalTarget target, Journal **ret_journal)
 {
     Journal *journal = calloc(1, sizeof *journal);
-    int r;
 
     if (journal == NULL)
         return error_origin(-ENOMEM);
@@ -211,11 +226,7 @@ int journal_new(JournalTarget target, Journal **ret_journal)
     journal->log = (Log){.sink = journal_sink, .userdata = journal};
     (void) pthread_mutex_init(&journal->lock, NULL);
     (void) pthread_cond_init(&journal->wake, NULL);
-    r = journal_start(journal);
-    if (r < 0) {
-        free(journal);
-        return error_trace(r);
-    }
+    (void) pthread_cond_init(&journal->end, NULL);
     *ret_journal = journal;
     return 0;
 }
@@ -223,21 +234,24 @@ int journal_new(JournalTarget target, Journal **ret_journal)
 Journal *journal_free(Journal *journal)
 {
     struct timespec deadline;
+    bool is_running;
 
     if (journal == NULL)
         return NULL;
-    (void) pthread_mutex_lock(&journal->lock);
-    journal_tell_dropped(journal);
-    journal->is_ending = true;
-    (void) pthread_cond_signal(&journal->wake);
-    (void) pthread_mutex_unlock(&journal->lock);
     (void) clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec++;
+    (void) pthread_mutex_lock(&journal->lock);
+    journal->is_ending = true;
+    (void) pthread_cond_signal(&journal->wake);
+    while (journal->is_running)
+        if (pthread_cond_timedwait(&journal->end, &journal->lock, &deadline) == ETIMEDOUT)
+            break;
+    is_running = journal->is_running;
+    (void) pthread_mutex_unlock(&journal->lock);
     /* A thread that hangs in a write keeps its memory; the process is about to end. */
-    if (pthread_timedjoin_np(journal->thread, NULL, &deadline) != 0) {
-        (void) pthread_detach(journal->thread);
+    if (is_running)
         return NULL;
-    }
+    (void) pthread_cond_destroy(&journal->end);
     (void) pthread_cond_destroy(&journal->wake);
     (void) pthread_mutex_destroy(&journal->lock);
     free(journal);

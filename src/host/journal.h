@@ -8,6 +8,9 @@
  * Writing to either can block (a journal that is stopped, a pipe that is full), so a thread of its own does
  * that, from a short queue. When the queue is full, or chatter comes too fast, entries are dropped and
  * counted; the loop never waits.
+ *
+ * The thread is there only while there is something to write: with a second thread every system call on a
+ * descriptor is dearer, for the kernel then counts references to the descriptor table's entries.
  */
 
 #include "base/log.h"
