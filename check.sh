@@ -214,17 +214,24 @@ stage_sanitizers() {
         ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
 }
 
-# The unit tests in one process each, and the daemon that the daemon tests start.
+# The unit tests in one process each, and the daemon that the daemon tests start. What valgrind says goes to files: a
+# test may leave the daemon's stderr unread.
 stage_valgrind() {
-    local valgrind="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" unit daemon
+    local valgrind unit daemon log
     has valgrind || return 0
     build gcc CC=gcc || return 0
+    as_user mkdir "$work/valgrind"
+    valgrind="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
+    valgrind+=" --log-file=$work/valgrind/%p.log"
     unit=$(cd "$work/source/tests" && ls unit/test-*.c)
     daemon=$(cd "$work/source/tests" && ls daemon/test-*.c)
     make_check gcc TEST_TIMEOUT_SCALE=10 CK_FORK=no \
         TESTS="$(tr '\n' ' ' <<<"${unit//.c/}")" LOG_COMPILER="$valgrind"
     make_check gcc TEST_TIMEOUT_SCALE=10 CK_TIMEOUT_MULTIPLIER=10 \
         TESTS="$(tr '\n' ' ' <<<"${daemon//.c/}")" CHATD_WRAPPER="$valgrind"
+    while read -r log; do
+        flunk "valgrind complained" "$log"
+    done < <(find "$work/valgrind" -size +0 -exec grep -L 'Process terminating with default action' {} +)
 }
 
 fuzz() {
