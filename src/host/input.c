@@ -19,6 +19,11 @@ static void input_throttle(Server *server, uint32_t session, uint64_t when_nsec)
     const uint64_t grid = 10 * USEC_PER_MSEC;
     uint64_t when = when_nsec / NSEC_PER_USEC + grid;
 
+    /* Whoever has reset the connection is not waited for: its nick would be taken as long. */
+    if (connection->flags & CONNECTION_BROKEN) {
+        connection_drop(server, session);
+        return;
+    }
     connection->throttled_until = when - when % grid;
     connection->flags |= CONNECTION_THROTTLED;
     session_list_add(&server->throttled, session);

@@ -3,6 +3,7 @@
 
 /* Over the limit the server stops reading: what was pasted arrives late, but whole and in order. */
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -177,6 +178,23 @@ START_TEST(who_has_to_wait_and_is_reset)
 }
 END_TEST
 
+/* The same, when the reset is known before there is anything to wait for. */
+START_TEST(who_is_reset_and_would_have_to_wait)
+{
+    Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=1\nLinesBurst=10\nBytesPerSecond=0\n");
+    Client *alice, *bob;
+
+    people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
+    daemon_signal(daemon, SIGSTOP);
+    paste(alice, 500, 10);
+    client_reset(alice);
+    daemon_signal(daemon, SIGCONT);
+    client_expect(bob, "-- alice has left");
+    client_become(bob, "alice");
+    daemon_stop(daemon);
+}
+END_TEST
+
 START_TEST(burst_of_zero_is_one_line)
 {
     Daemon *daemon = daemon_start(.config = "[Limits]\nLinesPerSecond=20\nLinesBurst=0\nBytesPerSecond=0\n");
@@ -228,5 +246,5 @@ END_TEST
 SUITE_MAIN("rates", {pasted_lines_arrive_late_but_whole, 0}, {pasted_bytes_arrive_late_but_whole, 0},
            {long_paste_waits_at_the_sender, 0}, {burst_is_free, 0}, {nobody_else_waits, 0},
            {who_has_to_wait_still_hears, 0}, {paste_and_half_close, 0}, {who_has_to_wait_and_is_reset, 0},
-           {burst_of_zero_is_one_line, 0}, {longest_line_fits_in_the_smallest_burst, 0},
-           {defaults_allow_a_burst_of_forty, 0})
+           {who_is_reset_and_would_have_to_wait, 0}, {burst_of_zero_is_one_line, 0},
+           {longest_line_fits_in_the_smallest_burst, 0}, {defaults_allow_a_burst_of_forty, 0})
