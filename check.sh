@@ -231,7 +231,7 @@ stage_valgrind() {
         TESTS="$(tr '\n' ' ' <<<"${daemon//.c/}")" CHATD_WRAPPER="$valgrind"
     while read -r log; do
         flunk "valgrind complained" "$log"
-    done < <(find "$work/valgrind" -size +0 -exec grep -L 'Process terminating with default action' {} +)
+    done < <(find "$work/valgrind" -type f -size +0 -exec grep -L 'Process terminating with default action' {} +)
 }
 
 fuzz() {
@@ -398,8 +398,8 @@ check() {
 
 finish() {
     if [[ -n $system_pid ]]; then
-        kill "$system_pid"
-        wait "$system_pid"
+        kill "$system_pid" 2>/dev/null || true
+        wait "$system_pid" || true
     fi
     [[ $n_failed != 0 ]] || rm -rf "$work"
 }
