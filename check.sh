@@ -221,8 +221,8 @@ stage_valgrind() {
     has valgrind || return 0
     build gcc CC=gcc || return 0
     as_user mkdir "$work/valgrind"
-    valgrind="valgrind --quiet --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite"
-    valgrind+=" --log-file=$work/valgrind/%p.log"
+    valgrind="valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
+    valgrind+=" --errors-for-leak-kinds=definite --log-file=$work/valgrind/%p.log"
     unit=$(cd "$work/source/tests" && ls unit/test-*.c)
     daemon=$(cd "$work/source/tests" && ls daemon/test-*.c)
     make_check gcc TEST_TIMEOUT_SCALE=10 CK_FORK=no \
