@@ -45,5 +45,5 @@ enum {
 #define IDLE_EXIT_MIN_USEC (30 * USEC_PER_SEC)
 /* A peer that owes us acknowledgements, or the rest of its reading after a half-close, for this long is gone.
  */
-#define PEER_DEAD_USEC (110 * USEC_PER_SEC)
+#define PEER_DEAD_USEC (95 * USEC_PER_SEC)
 #define PEER_CHECK_USEC (10 * USEC_PER_SEC)
