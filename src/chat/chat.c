@@ -57,7 +57,7 @@ int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_ses
         return error_trace(r);
     }
     chat_set_time(chat, clock_monotonic(), clock_wall());
-    chat->process_started_wall = chat->state.header->started_wall = chat->wall;
+    chat->state.header->started_wall = chat->wall;
     (void) gethostname(chat->state.header->host, sizeof chat->state.header->host - 1);
     transcript_init(&chat->transcript, &chat->state, chat_reclaim, chat);
     chat_set_config(chat, config);

@@ -80,7 +80,6 @@ typedef struct Chat {
     uint64_t wall;             /* usec since the epoch */
     int64_t utc_offset;        /* seconds that local time is ahead of UTC */
     uint64_t utc_offset_until; /* usec since the epoch: when to look again */
-    uint64_t process_started_wall;
 
     Slots session_slots, room_slots, member_slots;
     SessionSide *sessions;
