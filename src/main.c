@@ -157,6 +157,7 @@ static int adopt_sockets(const Log *log, Inherited *ret_inherited)
 static int serve(const Options *options, const Log *log)
 {
     Inherited inherited;
+    ServerEnd end = SERVER_GOES_ON;
     Server *server = NULL;
     Config config;
     int r, status;
@@ -177,11 +178,14 @@ static int serve(const Options *options, const Log *log)
         r = server_new(&config, options->config_path, log, &inherited, &server);
     }
     if (r == 0)
-        r = server_run(server);
+        r = server_run(server, &end);
     (void) server_free(server);
     if (r < 0)
         log_event(log, (LogEvent){.priority = LOG_CRIT}, "Ending: %s", strerror(-r));
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (r < 0)
+        return EXIT_FAILURE;
+    /* The unit has this status started again, and counts it as a success. */
+    return end == SERVER_HANDS_OVER ? EX_TEMPFAIL : EX_OK;
 }
 
 int main(int argc, char *argv[])

@@ -46,7 +46,7 @@ static const ConfigItem items[] = {
      "characters of a name, of rooms too; 0 = 24"},
     {"Limits", "MaxTopicLength", CONFIG_BYTES, AT(max_topic_length), "300", 0, LIMIT_TOPIC_BYTES,
      LIMIT_TOPIC_BYTES, "bytes of a topic or an away text; 0 = 500"},
-    {"Limits", "TranscriptSize", CONFIG_BYTES64, AT(transcript_size), "512K", 256 * KIB, GIB, GIB,
+    {"Limits", "TranscriptSize", CONFIG_BYTES64, AT(transcript_size), "512K", LIMIT_TRANSCRIPT_MIN, GIB, GIB,
      "bytes of memory for what was said; 0 = 1G"},
     {"Chat", "Motd", CONFIG_MOTD, AT(motd), "", 0, LIMIT_MOTD_BYTES, 0,
      "a line of the message of the day, or /the/name/of/a/file; may be given again"},

@@ -17,6 +17,7 @@ enum {
     LIMIT_ROOMS = 65000,                     /* MaxRooms= can not be more */
     LIMIT_MEMBERS = 1 << 24,                 /* people in rooms, each counted in every room */
     LIMIT_REPLY_BYTES = 16000,               /* what one command answers */
+    LIMIT_TRANSCRIPT_MIN = 256 * 1024,       /* TranscriptSize= can not be less */
 
     /* One item of output (a line, or one answer) after rendering: text, nick, room, time, colour. */
     LIMIT_ITEM_BYTES = LIMIT_TEXT_BYTES + 512,
@@ -26,9 +27,12 @@ enum {
     TURN_LINES = 512,
     TURN_ACCEPTS = 1024,
     TURN_CHUNKS_PER_CLIENT = 4, /* sends to one reader who is behind */
+    TURN_LINES_TO_CLIENT = 256, /* the same, to a unix socket: one line each */
 
     READ_BYTES = 16384,  /* looked at in one read; above LIMIT_LINE_BYTES and its line end */
     CHUNK_BYTES = 65536, /* rendered for one send; above LIMIT_ITEM_BYTES */
+
+    VAULT_PAIR_CLIENTS = 256, /* descriptors in flight in one pair: what its send buffer holds by default */
 
     ANNOUNCE_PEOPLE = 30, /* coming and going is told one by one in rooms up to this size */
 };
@@ -46,4 +50,6 @@ enum {
 /* A peer that owes us acknowledgements, or the rest of its reading after a half-close, for this long is gone.
  */
 #define PEER_DEAD_USEC (95 * USEC_PER_SEC)
+/* Dead entries are swept out of the vault this often. */
+#define VAULT_SWEEP_USEC (10 * USEC_PER_SEC)
 #define PEER_CHECK_USEC (10 * USEC_PER_SEC)

@@ -5,7 +5,7 @@
 /*
  * What is worth telling the administrator. An event has a message id (systemd.journal-fields(7)), explained
  * in the message catalog, and the fields that apply. Where events go is the sink's business: host/journal.
- * What people say is never part of an event.
+ * What people say is never part of an event, but for the line that ended a process.
  */
 
 #include <stdint.h>
@@ -25,6 +25,12 @@
 #define LOG_ID_CLIENT_CONNECTED "d26092fcdd3d4775942f3d872f32d731"
 #define LOG_ID_CLIENT_LEFT "3710a3a31b8d4440a829431b40b9fc8e"
 #define LOG_ID_LOG_DROPPED "c80c6100e372409d9bef56b0d3c97bc7"
+#define LOG_ID_ADOPTED "059b826c410649fb8871069f083822d5"
+#define LOG_ID_CULPRIT "c8545a25ad454151bd1bae3e5004bebc"
+#define LOG_ID_STATE_REFUSED "6af83953ddac4b79b06cd53e24ca4076"
+#define LOG_ID_STATE_SET_ASIDE "0914048700ab45f7a825b8fb2bcd5370"
+#define LOG_ID_NO_STORE "ff1d58c4276242b78df0db065946eea6"
+#define LOG_ID_HISTORY_LOST "b227be29e76b4bc2b4e02c5fa120266f"
 
 /* All strings are borrowed for the time of the call; NULL: does not apply. */
 typedef struct LogEvent {
@@ -34,6 +40,7 @@ typedef struct LogEvent {
     const char *room;
     const char *peer;
     const char *limit; /* the key in chatd.conf(5) */
+    const char *line;  /* that somebody typed, escaped; only of LOG_ID_CULPRIT */
     const char *config_file;
     unsigned config_line; /* 0: none */
     const char *message;  /* set by log_event() */

@@ -31,6 +31,14 @@ uint32_t slots_take(Slots *slots)
     return slots->n_touched++;
 }
 
+void slots_count(Slots *slots, bool is_used)
+{
+    assert(slots->n_touched < slots->n_max);
+    slots->n_touched++;
+    if (!is_used)
+        slots_give(slots, slots->n_touched - 1);
+}
+
 void slots_give(Slots *slots, uint32_t slot)
 {
     assert(slot < slots->n_touched && slots->n_free < slots->n_touched);

@@ -25,6 +25,9 @@ void slots_done(Slots *slots);
 /* A place, or SLOT_NONE when all are taken. */
 uint32_t slots_take(Slots *slots);
 void slots_give(Slots *slots, uint32_t slot);
+/* The next place that was never used is in use, or was and is free now: for an array that was there before.
+ */
+void slots_count(Slots *slots, bool is_used);
 
 static inline uint32_t slots_n_used(const Slots *slots)
 {

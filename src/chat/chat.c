@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/chat.h"
+#include "chat/restore.h"
 #include "chat/room.h"
 #include "chat/session.h"
 
@@ -43,28 +44,62 @@ static void chat_reclaim(void *userdata, uint64_t tail)
     session_lose(userdata, tail);
 }
 
+static void chat_set_rates(Chat *chat, const Config *config)
+{
+    /* A line of any length that is allowed must fit, with its line end. */
+    uint32_t burst = MAX(config->bytes_burst, config->max_line_length + 2);
+
+    chat->config = config;
+    chat->lines = (Rate){.per_second = config->lines_per_second, .burst = config->lines_burst};
+    chat->bytes = (Rate){.per_second = config->bytes_per_second, .burst = burst};
+}
+
+/* What is needed beside the state, which is there. */
+static int chat_setup(Chat *chat, const Config *config, const Log *log)
+{
+    chat_set_rates(chat, config);
+    chat->log = log;
+    chat->first_lagging = SLOT_NONE;
+    chat->next_summary = UINT64_MAX;
+    chat_set_time(chat, clock_monotonic(), clock_wall());
+    chat->started_wall = chat->wall;
+    transcript_init(&chat->transcript, &chat->state, chat_reclaim, chat);
+    return error_trace(chat_allocate(chat));
+}
+
 int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_sessions)
 {
     int r;
 
-    *chat = (Chat){.log = log, .first_lagging = SLOT_NONE, .next_summary = UINT64_MAX};
+    *chat = (Chat){0};
     r = state_new(&chat->state, config, max_sessions);
     if (r < 0)
         return error_trace(r);
-    r = chat_allocate(chat);
+    r = chat_setup(chat, config, log);
+    if (r == 0) {
+        chat->state.header->started_wall = chat->wall;
+        chat_set_config(chat, config);
+        r = room_make_lobby(chat);
+    }
     if (r < 0) {
         chat_done(chat);
         return error_trace(r);
     }
-    chat_set_time(chat, clock_monotonic(), clock_wall());
-    chat->state.header->started_wall = chat->wall;
-    (void) gethostname(chat->state.header->host, sizeof chat->state.header->host - 1);
-    transcript_init(&chat->transcript, &chat->state, chat_reclaim, chat);
-    chat_set_config(chat, config);
-    r = room_make_lobby(chat);
-    if (r < 0) {
+    chat_commit(chat);
+    return 0;
+}
+
+int chat_adopt(Chat *chat, State *state, const Config *config, const Log *log)
+{
+    int r;
+
+    *chat = (Chat){.state = *state};
+    r = chat_setup(chat, config, log);
+    if (r == 0)
+        r = restore_run(chat);
+    if (r != 0) {
         chat_done(chat);
-        return error_trace(r);
+        return r > 0 ? CHAT_DAMAGED : error_trace(r);
     }
     return 0;
 }
@@ -85,28 +120,28 @@ void chat_done(Chat *chat)
     state_done(&chat->state);
 }
 
-static void chat_set_motd(Chat *chat, const char *text)
+/* What greetings say of the host and of the day. */
+static void chat_set_greeting(Chat *chat, const char *text)
 {
-    Motd *motd = &chat->state.header->motd;
-    size_t n = text != NULL ? MIN(strlen(text), sizeof motd->text) : 0;
+    StateHeader *header = chat->state.header;
+    Motd motd = {.n = text != NULL ? (uint32_t) MIN(strlen(text), sizeof motd.text) : 0};
+    char host[sizeof header->host] = "";
 
-    if (motd->n == n && (n == 0 || memcmp(motd->text, text, n) == 0))
+    if (motd.n > 0)
+        memcpy(motd.text, text, motd.n);
+    (void) gethostname(host, sizeof host - 1);
+    if (strcmp(header->host, host) == 0 && memcmp(&header->motd, &motd, sizeof motd) == 0)
         return;
     session_cut_greetings(chat);
-    motd->n = (uint32_t) n;
-    if (n > 0)
-        memcpy(motd->text, text, n);
+    memcpy(state_edit(&chat->state, &header->motd, sizeof motd), &motd, sizeof motd);
+    memcpy(state_edit(&chat->state, header->host, sizeof host), host, sizeof host);
+    chat_commit(chat);
 }
 
 void chat_set_config(Chat *chat, const Config *config)
 {
-    /* A line of any length that is allowed must fit, with its line end. */
-    uint32_t burst = MAX(config->bytes_burst, config->max_line_length + 2);
-
-    chat->config = config;
-    chat->lines = (Rate){.per_second = config->lines_per_second, .burst = config->lines_burst};
-    chat->bytes = (Rate){.per_second = config->bytes_per_second, .burst = burst};
-    chat_set_motd(chat, config->motd);
+    chat_set_rates(chat, config);
+    chat_set_greeting(chat, config->motd);
 }
 
 /* Clocks change for the summer at full quarters of an hour, in every zone of today. */
@@ -154,6 +189,32 @@ bool chat_turn_is_full(const Chat *chat)
     /* Those who keep up must never lose a line: what one turn appends stays well below the size of the ring.
      */
     return header->head - header->flushed > header->transcript_size / 4;
+}
+
+/* What one entry without a text of its own takes. */
+#define NOTICE_BYTES (sizeof(Entry) + 3 * NAME_MAX_BYTES + 8)
+
+void chat_reserve(Chat *chat, uint32_t session)
+{
+    /* One line said, one answer, and a word in each of the rooms. */
+    size_t n_rooms = session != SLOT_NONE ? chat->sessions[session].n_rooms : 0;
+
+    transcript_reserve(&chat->transcript, 2 * ENTRY_MAX_BYTES + (n_rooms + 1) * NOTICE_BYTES);
+}
+
+void chat_commit(Chat *chat)
+{
+    state_commit(&chat->state);
+}
+
+uint32_t chat_max_rooms_each(const Chat *chat)
+{
+    const StateHeader *header = chat->state.header;
+    uint64_t max = (header->transcript_size / 2 - 3 * ENTRY_MAX_BYTES) / NOTICE_BYTES - 1;
+
+    if (chat->config->max_rooms_per_client != 0)
+        max = MIN(max, (uint64_t) chat->config->max_rooms_per_client);
+    return (uint32_t) MIN(max, (uint64_t) header->max_rooms);
 }
 
 uint32_t chat_n_people(const Chat *chat)
@@ -220,7 +281,7 @@ static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
 
     if (from == SLOT_NONE)
         return;
-    record = &chat->state.sessions[from];
+    record = session_record(chat, from);
     draft->from = record->serial;
     draft->from_hash = chat->sessions[from].nick_hash;
     draft->nick = record->nick.bytes;
@@ -229,7 +290,7 @@ static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
 
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n)
 {
-    RoomRecord *record = &chat->state.rooms[room];
+    const RoomRecord *record = &chat->state.rooms[room];
     bool is_speech = kind == ENTRY_SAID || kind == ENTRY_ACTION;
     EntryDraft draft = {
         .kind = kind,
@@ -246,7 +307,7 @@ void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, co
     draft_set_from(chat, &draft, from);
     pos = transcript_append(&chat->transcript, &draft);
     if (is_speech)
-        record->last_said = pos;
+        state_edit_room(&chat->state, room)->last_said = pos;
     /* Who speaks does not hear it, and so can not share what the others are sent. */
     if (from != SLOT_NONE)
         chat_touch_session(chat, from);
@@ -256,7 +317,7 @@ void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, co
 
 void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n)
 {
-    SessionRecord *record = &chat->state.sessions[to];
+    const SessionRecord *record = session_record(chat, to);
     EntryDraft draft = {
         .kind = kind,
         .room = SLOT_NONE,
@@ -271,7 +332,8 @@ void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const cha
     chain_add(chat, &chat->sessions[to].chain, transcript_append(&chat->transcript, &draft));
     /* Answers are part of what a client may make the server say. */
     if (from == SLOT_NONE)
-        record->bytes_due = rate_charge(&chat->bytes, record->bytes_due, chat->now * NSEC_PER_USEC, n);
+        state_edit_session(&chat->state, to)->bytes_due =
+            rate_charge(&chat->bytes, record->bytes_due, chat->now * NSEC_PER_USEC, n);
 }
 
 void chat_error(Chat *chat, uint32_t to, const char *format, ...)

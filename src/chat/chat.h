@@ -8,6 +8,9 @@
  * Who calls it says what time it is (chat_set_time), opens and closes sessions (chat/session.h), executes
  * lines (chat/command.h), and at the end of the turn sends to everyone in `turn` what they read
  * (chat/stream.h), and then calls chat_end_turn(). It knows no socket.
+ *
+ * Whatever changes the state belongs to a transaction, which the caller ends (chat_commit); only what says so
+ * in its comment ends its own.
  */
 
 #include <stdbool.h>
@@ -33,8 +36,8 @@ typedef struct SessionSide {
     uint32_t first_member;           /* of the rooms it is in, SLOT_NONE: none */
     uint32_t lag_previous, lag_next; /* among those with SESSION_LAGGING */
     uint16_t n_rooms;
-    uint8_t n_ignored;
-    bool is_touched; /* spoke or is spoken to in this turn: reads the turn by itself */
+    uint8_t n_ignored; /* as in the record, which delivery need not look at so far */
+    bool is_touched;   /* spoke or is spoken to in this turn: reads the turn by itself */
 } SessionSide;
 
 typedef struct RoomSide {
@@ -78,6 +81,7 @@ typedef struct Chat {
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */
     uint64_t wall;             /* usec since the epoch */
+    uint64_t started_wall;     /* of this process, in this sense */
     int64_t utc_offset;        /* seconds that local time is ahead of UTC */
     uint64_t utc_offset_until; /* usec since the epoch: when to look again */
 
@@ -100,6 +104,15 @@ typedef struct Chat {
  * negative errno. A Chat is large: it belongs on the heap.
  */
 int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_sessions);
+/*
+ * A chat in a state that another process left (moved in, also on failure): of the layout of today, and large
+ * enough for `config`. Everyone in it reads by a cursor of their own until they are sent what they have not
+ * read. Once what they were sent is settled, chat_set_config() must follow: what greetings say is as it was
+ * until then. 0, a negative errno, or CHAT_DAMAGED: the state is no state that a chat can be in, and the log
+ * says why.
+ */
+int chat_adopt(Chat *chat, State *state, const Config *config, const Log *log);
+enum { CHAT_DAMAGED = 1 };
 void chat_done(Chat *chat);
 /* Limits that shape the state itself stay as they were at the start. */
 void chat_set_config(Chat *chat, const Config *config);
@@ -110,6 +123,15 @@ void chat_tick(Chat *chat);
 void chat_end_turn(Chat *chat);
 /* Whether more can be executed in this turn before it must be sent. */
 bool chat_turn_is_full(const Chat *chat);
+/*
+ * Makes room for all that one transaction says: a line of `session` and its answers, its coming or going.
+ * Each transaction that may say something begins with this, and ends with chat_commit(). SLOT_NONE: of
+ * nobody.
+ */
+void chat_reserve(Chat *chat, uint32_t session);
+void chat_commit(Chat *chat);
+/* MaxRoomsPerClient=, as far as the transcript can tell that many rooms of somebody's going. */
+uint32_t chat_max_rooms_each(const Chat *chat);
 
 uint32_t chat_n_people(const Chat *chat);
 uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is in it */

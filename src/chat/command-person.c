@@ -57,7 +57,7 @@ int command_nick(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_me(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
 
     record->spoke_wall = chat->wall;
     chat_tell_room(chat, record->current_room, ENTRY_ACTION, session, arguments.text, arguments.n);
@@ -66,10 +66,10 @@ int command_me(Chat *chat, uint32_t session, Arguments arguments)
 
 static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments text)
 {
-    SessionRecord *receiver = session_record(chat, to);
+    SessionRecord *receiver = state_edit_session(&chat->state, to);
     const AwayRecord *away = &chat->state.aways[to];
 
-    session_record(chat, session)->spoke_wall = chat->wall;
+    state_edit_session(&chat->state, session)->spoke_wall = chat->wall;
     receiver->reply_session = session;
     receiver->reply_serial = session_record(chat, session)->serial;
     chat_tell(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
@@ -158,8 +158,8 @@ int command_whois(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_away(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = session_record(chat, session);
-    AwayRecord *away = &chat->state.aways[session];
+    SessionRecord *record = state_edit_session(&chat->state, session);
+    AwayRecord *away;
 
     if (arguments.n > chat->config->max_topic_length) {
         chat_error(chat, session, "That text may have %u bytes; yours has %zu.",
@@ -172,6 +172,7 @@ int command_away(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     record->flags |= SESSION_AWAY;
+    away = state_edit_away(&chat->state, session);
     away->n = (uint16_t) arguments.n;
     memcpy(away->text, arguments.text, arguments.n);
     chat_reply(chat, session, "You are away. Whoever writes to you is told; /away says that you are back.");

@@ -102,7 +102,7 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
     if (r != 0)
         return MIN(r, 0);
 
-    session_record(chat, session)->current_room = room;
+    state_edit_session(&chat->state, session)->current_room = room;
     answer_where(chat, room);
     if (chat->state.rooms[room].topic_n > 0)
         answer_topic(chat, room);
@@ -114,7 +114,7 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_leave(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
     Name left, lobby = chat->state.rooms[ROOM_LOBBY].name;
     uint32_t room = find_room(chat, session, arguments), next;
     int r = 0;

@@ -37,7 +37,7 @@ static void list_settings(Chat *chat, uint32_t session)
 int command_set(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments name = arguments_next(&arguments), value = arguments_next(&arguments);
-    uint8_t *settings = &session_record(chat, session)->settings;
+    uint8_t *settings = &state_edit_session(&chat->state, session)->settings;
     bool is_on = arguments_equal(value, "on");
     size_t i;
 
@@ -82,11 +82,16 @@ int command_time(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_version(Chat *chat, uint32_t session, Arguments arguments)
 {
-    char text[64];
+    const StateHeader *header = chat->state.header;
+    char service[64], process[64];
 
     (void) arguments;
-    format_time(chat->state.header->started_wall, text, sizeof text);
-    chat_reply(chat, session, "%s %s, up since %s.", PACKAGE_NAME, PACKAGE_VERSION, text);
+    format_time(header->started_wall, service, sizeof service);
+    format_time(chat->started_wall, process, sizeof process);
+    chat_reply(chat, session,
+               "%s %s. The service is up since %s, this process since %s; %u restart%s survived.",
+               PACKAGE_NAME, PACKAGE_VERSION, service, process, header->n_restarts,
+               header->n_restarts == 1 ? "" : "s");
     return 0;
 }
 

@@ -28,6 +28,12 @@ const Command COMMANDS[] = {
     {"version", "", "tell what runs here and since when", command_version},
     {"help", "[COMMAND]", "list the commands, or explain one", command_help},
     {"quit", "", "leave the chat", command_quit},
+#ifdef CHATD_FAULTS
+    {"crash", "", "fault", command_crash},
+    {"abort", "", "fail an assertion", command_abort},
+    {"hang", "", "never end", command_hang},
+    {"overflow", "", "use up the stack", command_overflow},
+#endif
     {NULL, NULL, NULL, NULL},
 };
 
@@ -99,7 +105,7 @@ bool command_is(const char *line, size_t n)
 
 int command_execute(Chat *chat, uint32_t session, const char *line, size_t n)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
     char *text = chat->line;
 
     assert(n <= LIMIT_LINE_BYTES);

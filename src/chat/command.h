@@ -61,3 +61,9 @@ int command_time(Chat *chat, uint32_t session, Arguments arguments);
 int command_version(Chat *chat, uint32_t session, Arguments arguments);
 int command_help(Chat *chat, uint32_t session, Arguments arguments);
 int command_quit(Chat *chat, uint32_t session, Arguments arguments);
+#ifdef CHATD_FAULTS
+int command_crash(Chat *chat, uint32_t session, Arguments arguments);
+int command_abort(Chat *chat, uint32_t session, Arguments arguments);
+int command_hang(Chat *chat, uint32_t session, Arguments arguments);
+int command_overflow(Chat *chat, uint32_t session, Arguments arguments);
+#endif

@@ -4,8 +4,7 @@
 #include "base/macro.h"
 #include "chat/ignore.h"
 
-/* The names of one session stand without gaps; how many there are is in its side. */
-static IgnoredRecord *ignore_records(const Chat *chat, uint32_t session)
+static const IgnoredRecord *ignore_records(const Chat *chat, uint32_t session)
 {
     return chat->state.ignored + (size_t) chat->state.header->max_ignored * session;
 }
@@ -28,42 +27,38 @@ bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t na
     return false;
 }
 
+static void ignore_set_n(Chat *chat, uint32_t session, uint8_t n)
+{
+    state_edit_session(&chat->state, session)->n_ignored = n;
+    chat->sessions[session].n_ignored = n;
+}
+
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
 {
-    SessionSide *side = &chat->sessions[session];
+    uint8_t n = chat->sessions[session].n_ignored;
 
-    if (side->n_ignored >= MIN(chat->config->max_ignores, chat->state.header->max_ignored))
+    if (n >= MIN(chat->config->max_ignores, chat->state.header->max_ignored))
         return false;
-    ignore_records(chat, session)[side->n_ignored++] =
+    *state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]) =
         (IgnoredRecord){.hash = ignore_hash(nick), .serial = serial, .name = *nick};
+    ignore_set_n(chat, session, (uint8_t) (n + 1));
     return true;
 }
 
 bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
 {
-    IgnoredRecord *records = ignore_records(chat, session);
-    SessionSide *side = &chat->sessions[session];
+    const IgnoredRecord *records = ignore_records(chat, session);
+    uint8_t n = chat->sessions[session].n_ignored, n_before = n;
     uint64_t hash = ignore_hash(nick);
-    bool is_found = false;
 
-    for (uint8_t i = 0; i < side->n_ignored;) {
-        if (records[i].hash != hash && (serial == 0 || records[i].serial != serial)) {
+    for (uint8_t i = 0; i < n;) {
+        if (records[i].hash != hash && (serial == 0 || records[i].serial != serial))
             i++;
-            continue;
-        }
-        records[i] = records[--side->n_ignored];
-        records[side->n_ignored].hash = 0;
-        is_found = true;
+        else if (i != --n)
+            *state_edit_ignored(&chat->state, &records[i]) = records[n];
     }
-    return is_found;
-}
-
-void ignore_clear(Chat *chat, uint32_t session)
-{
-    SessionSide *side = &chat->sessions[session];
-
-    while (side->n_ignored > 0)
-        ignore_records(chat, session)[--side->n_ignored].hash = 0;
+    ignore_set_n(chat, session, n);
+    return n < n_before;
 }
 
 const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n)

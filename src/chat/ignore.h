@@ -13,6 +13,5 @@ bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t na
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
 /* Forgets the name, and whoever bears it now under any name. False: neither is ignored. */
 bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
-void ignore_clear(Chat *chat, uint32_t session);
 /* The n-th ignored name, counted from 0; NULL: there are no more. */
 const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n);

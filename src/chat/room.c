@@ -10,29 +10,37 @@
 #include "chat/room.h"
 #include "chat/session.h"
 
+int room_index(Chat *chat, uint32_t room, const Name *name)
+{
+    NameKey key;
+
+    name_fold(name->bytes, name->n, &key);
+    if (index_find(&chat->room_names, key.bytes, key.n) != NULL)
+        return ROOM_NAME_TAKEN;
+    chat->rooms[room].first_member = SLOT_NONE;
+    chat->rooms[room].n_members = 0;
+    return error_trace(index_add(&chat->room_names, key.bytes, key.n, room));
+}
+
 static int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
 {
     uint32_t room = slots_take(&chat->room_slots);
-    NameKey key;
     int r;
 
     assert(room != SLOT_NONE);
-    name_fold(name->bytes, name->n, &key);
-    r = index_add(&chat->room_names, key.bytes, key.n, room);
-    if (r < 0) {
+    r = room_index(chat, room, name);
+    if (r != 0) {
         slots_give(&chat->room_slots, room);
-        return error_trace(r);
+        return error_fold(r);
     }
-    chat->state.rooms[room] = (RoomRecord){.created_wall = chat->wall, .name = *name};
-    chat->rooms[room].first_member = SLOT_NONE;
-    chat->rooms[room].n_members = 0;
+    *state_edit_room(&chat->state, room) = (RoomRecord){.created_wall = chat->wall, .name = *name};
     *ret_room = room;
     return 0;
 }
 
 static void room_free(Chat *chat, uint32_t room)
 {
-    RoomRecord *record = &chat->state.rooms[room];
+    RoomRecord *record = state_edit_room(&chat->state, room);
     NameKey key;
 
     name_fold(record->name.bytes, record->name.n, &key);
@@ -70,7 +78,7 @@ uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session)
     return member;
 }
 
-static void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
+void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
 {
     SessionSide *of_session = &chat->sessions[session];
     RoomSide *of_room = &chat->rooms[room];
@@ -109,14 +117,14 @@ static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t 
 
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
-    uint32_t room = room_find(chat, name), member, max = chat->config->max_rooms_per_client;
+    uint32_t room = room_find(chat, name), member, max;
     int r;
 
     if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
         *ret_room = room;
         return 0;
     }
-    if (max != 0 && chat->sessions[session].n_rooms >= max)
+    if (chat->sessions[session].n_rooms >= chat_max_rooms_each(chat))
         return ROOM_TOO_MANY_OF_CLIENT;
     if (room == SLOT_NONE) {
         /* The lobby is not one of those that MaxRooms= counts. */
@@ -136,7 +144,7 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     }
     room_link(chat, member, session, room);
     room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
-    chat->state.members[member] =
+    *state_edit_member(&chat->state, member) =
         (MemberRecord){.joined = chat->state.header->head, .session = session, .room = room};
     /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
      */
@@ -152,7 +160,7 @@ void room_leave(Chat *chat, uint32_t session, uint32_t room)
     assert(member != SLOT_NONE);
     room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
     room_unlink(chat, member, session, room);
-    chat->state.members[member].session = SLOT_NONE;
+    state_edit_member(&chat->state, member)->joined = 0;
     slots_give(&chat->member_slots, member);
     if (chat->rooms[room].n_members == 0 && room != ROOM_LOBBY)
         room_free(chat, room);
@@ -160,7 +168,7 @@ void room_leave(Chat *chat, uint32_t session, uint32_t room)
 
 void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n)
 {
-    RoomRecord *record = &chat->state.rooms[room];
+    RoomRecord *record;
 
     if (chat->rooms[room].n_members <= ANNOUNCE_PEOPLE) {
         /* Whoever is alone need not be told. */
@@ -168,6 +176,7 @@ void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, 
             chat_tell_room(chat, room, kind, session, text, n);
         return;
     }
+    record = state_edit_room(&chat->state, room);
     if (record->n_came + record->n_left + record->n_renamed == 0) {
         record->sum_due = chat->now + ANNOUNCE_SUM_USEC;
         chat->next_summary = MIN(chat->next_summary, record->sum_due);
@@ -179,7 +188,7 @@ void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, 
 
 static void room_tell_summary(Chat *chat, uint32_t room)
 {
-    RoomRecord *record = &chat->state.rooms[room];
+    RoomRecord *record = state_edit_room(&chat->state, room);
     const struct {
         uint32_t n;
         const char *did;
@@ -209,10 +218,13 @@ void room_tell_summaries(Chat *chat)
 
         if (record->created_wall == 0 || record->n_came + record->n_left + record->n_renamed == 0)
             continue;
-        if (record->sum_due <= chat->now)
+        if (record->sum_due <= chat->now && !chat_turn_is_full(chat)) {
+            chat_reserve(chat, SLOT_NONE);
             room_tell_summary(chat, room);
-        else
+            state_commit(&chat->state);
+        } else {
             chat->next_summary = MIN(chat->next_summary, record->sum_due);
+        }
     }
 }
 
@@ -231,7 +243,7 @@ bool room_history(const Chat *chat, uint32_t room, uint32_t n, TranscriptSpan *r
 
 void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n)
 {
-    RoomRecord *record = &chat->state.rooms[room];
+    RoomRecord *record = state_edit_room(&chat->state, room);
 
     assert(n <= sizeof record->topic);
     if (room == ROOM_LOBBY)
@@ -241,4 +253,46 @@ void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *tex
         memcpy(record->topic, text, n);
     record->topic_by = chat->state.sessions[session].nick;
     chat_tell_room(chat, room, ENTRY_TOPIC, session, text, n);
+}
+
+static void copy_entry(Chat *to, const Entry *entry, uint32_t room)
+{
+    RoomRecord *record = state_edit_room(&to->state, room);
+    EntryDraft draft = {
+        .kind = entry->kind,
+        .room = room,
+        .from_hash = entry->from_hash,
+        .prev = record->last_said,
+        .wall = entry->wall,
+        .nick = entry_nick(entry),
+        .room_name = entry_room(entry),
+        .text = entry_text(entry),
+        .nick_n = entry->nick_n,
+        .room_name_n = entry->room_n,
+        .text_n = entry->text_n,
+    };
+
+    record->last_said = transcript_append(&to->transcript, &draft);
+}
+
+void room_copy(Chat *to, const Chat *from, uint32_t room)
+{
+    const RoomRecord *old = &from->state.rooms[room];
+    const Entry *entry = transcript_at(&from->transcript, old->last_said);
+    uint64_t places[LIMIT_HISTORY];
+    RoomRecord *new = state_edit_room(&to->state, room);
+    uint32_t n = 0;
+
+    new->topic_by = old->topic_by;
+    new->topic_n = old->topic_n;
+    memcpy(new->topic, old->topic, sizeof new->topic);
+    chat_commit(to);
+    for (; entry != NULL && n < LIMIT_HISTORY; entry = transcript_at(&from->transcript, entry->prev))
+        places[n++] = entry->pos;
+    while (n > 0) {
+        chat_reserve(to, SLOT_NONE);
+        copy_entry(to, transcript_at(&from->transcript, places[--n]), room);
+        chat_commit(to);
+    }
+    chat_end_turn(to);
 }

@@ -10,6 +10,7 @@
 enum {
     ROOM_TOO_MANY = 1,       /* MaxRooms= */
     ROOM_TOO_MANY_OF_CLIENT, /* MaxRoomsPerClient= */
+    ROOM_NAME_TAKEN,
 };
 
 int room_make_lobby(Chat *chat);
@@ -31,4 +32,11 @@ void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, 
 void room_tell_summaries(Chat *chat);
 /* The last `n` things said in the room, as far as they are still there; false: none. */
 bool room_history(const Chat *chat, uint32_t room, uint32_t n, TranscriptSpan *ret_span);
+/* The topic and the history of a room, for the same room of a chat in which nothing was said yet.
+ * Transactions. */
+void room_copy(Chat *to, const Chat *from, uint32_t room);
+/* Links a room to its name, with nobody in it. 0, ROOM_NAME_TAKEN, or a negative errno. */
+int room_index(Chat *chat, uint32_t room, const Name *name);
+/* Links a membership to its session and its room. */
+void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room);
 void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n);

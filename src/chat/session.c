@@ -24,7 +24,6 @@ static int nick_add(Chat *chat, uint32_t session, const Name *nick)
     r = index_add(&chat->nicks, key.bytes, key.n, session);
     if (r < 0)
         return error_trace(r);
-    session_record(chat, session)->nick = *nick;
     chat->sessions[session].nick_hash = chat_name_hash(&key);
     return 0;
 }
@@ -44,9 +43,10 @@ static int nick_add_guest(Chat *chat, uint32_t session)
 
     do {
         nick.n = (uint8_t) snprintf(nick.bytes, sizeof nick.bytes, "guest%" PRIu64,
-                                    chat->state.header->next_guest++);
+                                    state_edit_counters(&chat->state)->next_guest++);
         r = nick_add(chat, session, &nick);
     } while (r == SESSION_NICK_TAKEN);
+    state_edit_session(&chat->state, session)->nick = nick;
     return error_trace(r);
 }
 
@@ -81,10 +81,10 @@ static void address_remove(Chat *chat, const Peer *peer)
 
 static void session_init(Chat *chat, uint32_t session, const Peer *peer)
 {
-    StateHeader *header = chat->state.header;
+    StateHeader *header = state_edit_counters(&chat->state);
     SessionSide *side = &chat->sessions[session];
 
-    *session_record(chat, session) = (SessionRecord){
+    *state_edit_session(&chat->state, session) = (SessionRecord){
         .serial = header->next_serial++,
         .settings = SETTING_TIME | SETTING_JOINS,
         .current_room = ROOM_LOBBY,
@@ -106,7 +106,7 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
 /* What a newcomer is shown of the lobby comes before everything else it reads. */
 static void session_show_history(Chat *chat, uint32_t session, uint32_t room)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
     TranscriptSpan span;
 
     if (room_history(chat, room, chat->config->history, &span)) {
@@ -115,23 +115,27 @@ static void session_show_history(Chat *chat, uint32_t session, uint32_t room)
     }
 }
 
-int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
+int session_may_open(const Chat *chat, const Peer *peer)
 {
-    uint32_t session, room, max = chat->config->max_clients;
-    Name lobby = chat->state.rooms[ROOM_LOBBY].name;
+    uint32_t max = chat->config->max_clients != 0 ? chat->config->max_clients : UINT32_MAX;
     char key[PEER_KEY_BYTES];
-    int r;
 
     peer_key(peer, key);
     if (address_is_full(chat, key))
         return SESSION_ADDRESS_FULL;
-    if (max != 0 && chat_n_people(chat) >= max)
-        return SESSION_FULL;
-    session = slots_take(&chat->session_slots);
-    if (session == SLOT_NONE)
-        return SESSION_FULL;
+    return chat_n_people(chat) >= MIN(max, chat->state.header->max_sessions) ? SESSION_FULL : 0;
+}
 
+int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
+{
+    uint32_t session = slots_take(&chat->session_slots), room;
+    Name lobby = chat->state.rooms[ROOM_LOBBY].name;
+    char key[PEER_KEY_BYTES];
+    int r;
+
+    assert(session != SLOT_NONE);
     session_init(chat, session, peer);
+    peer_key(peer, key);
     r = address_add(chat, key);
     if (r < 0)
         return error_trace(r);
@@ -142,17 +146,31 @@ int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
     r = room_join(chat, session, &lobby, &room);
     if (r != 0)
         return error_fold(r);
-    session_record(chat, session)->cursor = chat->state.header->head;
+    state_edit_session(&chat->state, session)->cursor = chat->state.header->head;
     *ret_session = session;
     return 0;
 }
 
+int session_restore(Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+    char key[PEER_KEY_BYTES];
+    int r;
+
+    peer_key(&record->peer, key);
+    r = address_add(chat, key);
+    if (r == 0)
+        r = nick_add(chat, session, &record->nick);
+    return r > 0 ? r : error_trace(r);
+}
+
 void session_end(Chat *chat, uint32_t session)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record;
 
-    if (record->flags & SESSION_ENDING)
+    if (session_record(chat, session)->flags & SESSION_ENDING)
         return;
+    record = state_edit_session(&chat->state, session);
     record->flags |= SESSION_ENDING;
     record->end = chat->state.header->head;
     chat_touch_session(chat, session);
@@ -160,13 +178,12 @@ void session_end(Chat *chat, uint32_t session)
 
 void session_close(Chat *chat, uint32_t session)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
     uint32_t member;
 
     while ((member = chat->sessions[session].first_member) != SLOT_NONE)
         room_leave(chat, session, chat->state.members[member].room);
     session_set_lagging(chat, session, false);
-    ignore_clear(chat, session);
     nick_remove(chat, &record->nick);
     address_remove(chat, &record->peer);
     record->serial = 0;
@@ -175,9 +192,8 @@ void session_close(Chat *chat, uint32_t session)
 
 int session_rename(Chat *chat, uint32_t session, const Name *nick)
 {
-    SessionRecord *record = session_record(chat, session);
     uint32_t bearer = session_find(chat, nick), member;
-    Name old = record->nick;
+    Name old = session_record(chat, session)->nick;
     int r;
 
     if (bearer != SLOT_NONE && bearer != session)
@@ -187,6 +203,7 @@ int session_rename(Chat *chat, uint32_t session, const Name *nick)
         room_announce(chat, chat->state.members[member].room, ENTRY_RENAMED, session, nick->bytes, nick->n);
     nick_remove(chat, &old);
     r = nick_add(chat, session, nick);
+    state_edit_session(&chat->state, session)->nick = *nick;
     return r > 0 ? error_fold(r) : error_trace(r);
 }
 
@@ -231,7 +248,8 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
 
 void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
 {
-    SessionRecord *record = session_record(chat, session);
+    /* One store, and true at any time: it needs no transaction. */
+    SessionRecord *record = (SessionRecord *) (uintptr_t) session_record(chat, session);
     SessionSide *side = &chat->sessions[session];
 
     if (is_lagging == !!(record->flags & SESSION_LAGGING))
@@ -254,9 +272,9 @@ void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
 }
 
 /* The oldest part of what is being replayed to it is overwritten. Returns the lines it loses. */
-static uint32_t lose_replay(const Chat *chat, uint32_t session, uint64_t tail)
+static uint32_t lose_replay(Chat *chat, uint32_t session, uint64_t tail)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_reading(&chat->state, session);
     const Entry *entry = transcript_at(&chat->transcript, record->replay_last);
     uint64_t first = 0;
     uint32_t n = 0;
@@ -274,9 +292,9 @@ static uint32_t lose_replay(const Chat *chat, uint32_t session, uint64_t tail)
     return n;
 }
 
-static uint32_t lose_unread(const Chat *chat, uint32_t session, uint64_t tail)
+static uint32_t lose_unread(Chat *chat, uint32_t session, uint64_t tail)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_reading(&chat->state, session);
     uint64_t pos = record->cursor;
     const Entry *entry;
     uint32_t n = 0;
@@ -290,17 +308,21 @@ static uint32_t lose_unread(const Chat *chat, uint32_t session, uint64_t tail)
     return n;
 }
 
+void session_fall_behind(Chat *chat, uint32_t session)
+{
+    if (session_record(chat, session)->flags & SESSION_LAGGING)
+        return;
+    state_edit_reading(&chat->state, session)->cursor = session_cursor(chat, session);
+    state_commit(&chat->state);
+    session_set_lagging(chat, session, true);
+}
+
 /* One turn gave more than the ring holds: then nobody has kept up with it. */
 static void session_lag_all(Chat *chat)
 {
-    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
-        SessionRecord *record = session_record(chat, session);
-
-        if (record->serial == 0 || (record->flags & SESSION_LAGGING))
-            continue;
-        record->cursor = session_cursor(chat, session);
-        session_set_lagging(chat, session, true);
-    }
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++)
+        if (session_record(chat, session)->serial != 0)
+            session_fall_behind(chat, session);
 }
 
 /* The item it is in the middle of can not be finished. Where a line of it was begun, the next notice ends
@@ -315,7 +337,7 @@ static void session_cut(SessionRecord *record)
 /* Loses what one session has not read below `tail`. */
 static void session_lose_one(Chat *chat, uint32_t session, uint64_t tail)
 {
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_reading(&chat->state, session);
     bool in_entry = record->written > 0 && (record->flags & SESSION_GREETED) && record->missed == 0;
     bool loses_current = (record->replay != 0 ? record->replay : record->cursor) < tail;
     uint32_t n = 0;
@@ -331,6 +353,7 @@ static void session_lose_one(Chat *chat, uint32_t session, uint64_t tail)
         session_cut(record);
     }
     record->lost += n;
+    state_commit(&chat->state);
 }
 
 void session_lose(Chat *chat, uint64_t tail)
@@ -338,8 +361,12 @@ void session_lose(Chat *chat, uint64_t tail)
     if (tail > chat->state.header->flushed)
         session_lag_all(chat);
     for (uint32_t session = chat->first_lagging; session != SLOT_NONE;
-         session = chat->sessions[session].lag_next)
-        session_lose_one(chat, session, tail);
+         session = chat->sessions[session].lag_next) {
+        const SessionRecord *record = session_record(chat, session);
+
+        if (record->cursor < tail || (record->replay != 0 && record->replay < tail))
+            session_lose_one(chat, session, tail);
+    }
 }
 
 void session_cut_greetings(Chat *chat)
@@ -347,10 +374,12 @@ void session_cut_greetings(Chat *chat)
     uint32_t session = chat->first_lagging;
 
     for (; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
-        SessionRecord *record = session_record(chat, session);
+        SessionRecord *record;
 
-        if (record->written == 0 || (record->flags & SESSION_GREETED))
+        if (session_record(chat, session)->written == 0 ||
+            (session_record(chat, session)->flags & SESSION_GREETED))
             continue;
+        record = state_edit_reading(&chat->state, session);
         record->flags |= SESSION_GREETED;
         session_cut(record);
         record->lost++;

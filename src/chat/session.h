@@ -15,9 +15,12 @@ enum {
     SESSION_NICK_TAKEN,
 };
 
-/* 0 with *ret_session, SESSION_FULL, SESSION_ADDRESS_FULL, or a negative errno. It is in the lobby, as
- * guestN. */
+/* Whether one more may come from there: 0, SESSION_FULL or SESSION_ADDRESS_FULL. */
+int session_may_open(const Chat *chat, const Peer *peer);
+/* 0 with *ret_session, or a negative errno. It may open. It is in the lobby, as guestN. */
 int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session);
+/* Links a session that another process left to its nick and its address. 0, or a negative errno. */
+int session_restore(Chat *chat, uint32_t session);
 /* It says nothing more, and hears only what has been said by now. The connection goes when it has heard it.
  */
 void session_end(Chat *chat, uint32_t session);
@@ -29,7 +32,7 @@ int session_rename(Chat *chat, uint32_t session, const Name *nick);
 /* Who bears this nick; SLOT_NONE: nobody. */
 uint32_t session_find(const Chat *chat, const Name *nick);
 
-static inline SessionRecord *session_record(const Chat *chat, uint32_t session)
+static inline const SessionRecord *session_record(const Chat *chat, uint32_t session)
 {
     return &chat->state.sessions[session];
 }
@@ -42,5 +45,8 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry);
 void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging);
 /* What greetings say is about to change: those that are half sent end here. */
 void session_cut_greetings(Chat *chat);
-/* What lies below `tail` is about to be overwritten: those who have not read it are told so later. */
+/* What lies below `tail` is about to be overwritten: those who have not read it are told so later. For each
+ * that is a transaction of its own. */
 void session_lose(Chat *chat, uint64_t tail);
+/* It reads by its own cursor from now on. */
+void session_fall_behind(Chat *chat, uint32_t session);

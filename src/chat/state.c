@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/state.h"
@@ -13,59 +16,92 @@
 /* Regions begin on a page, so that a region nobody uses costs nothing. */
 #define REGION_ALIGN 4096
 
-static size_t region_add(size_t *size, size_t record, size_t n)
-{
-    size_t offset = *size, bytes;
+/* Old bytes in the undo area are followed by this, so that it can be read from its end. */
+typedef struct UndoMark {
+    uint64_t offset, n;
+} UndoMark;
 
-    if (__builtin_mul_overflow(record, n, &bytes) || __builtin_add_overflow(*size, bytes, size) ||
-        __builtin_add_overflow(*size, REGION_ALIGN - 1, size)) {
-        *size = SIZE_MAX;
-        return 0;
+/* What one transaction changes besides the records counted in undo_size(): a few records, a name list, the
+ * motd. */
+#define UNDO_BASE_BYTES 65536
+
+enum {
+    REGION_HEADER,
+    REGION_UNDO,
+    REGION_SESSIONS,
+    REGION_ROOMS,
+    REGION_MEMBERS,
+    REGION_AWAYS,
+    REGION_IGNORED,
+    REGION_HALVES,
+    REGION_RING,
+    REGIONS,
+};
+
+/* `n` times `group` records of `size` bytes. */
+typedef struct Region {
+    size_t at, size, group, n;
+} Region;
+
+typedef struct Regions {
+    Region of[REGIONS];
+    size_t size; /* of the file */
+} Regions;
+
+/* The one place that knows the order of the regions. False: no file can be that large. */
+static bool regions_place(const StateHeader *header, Regions *ret_regions)
+{
+    size_t at = 0, bytes;
+
+    *ret_regions = (Regions){.of = {
+                                 {0, header->header_size, 1, 1},
+                                 {0, 1, 1, header->undo_size},
+                                 {0, header->session_size, 1, header->max_sessions},
+                                 {0, header->room_size, 1, header->max_rooms},
+                                 {0, header->member_size, 1, header->max_members},
+                                 {0, header->away_size, 1, header->max_sessions},
+                                 {0, header->ignored_size, header->max_ignored, header->max_sessions},
+                                 {0, header->half_size, 1, header->max_sessions},
+                                 {0, 1, 1, header->transcript_size},
+                             }};
+    for (unsigned i = 0; i < REGIONS; i++) {
+        Region *region = &ret_regions->of[i];
+
+        region->at = at;
+        if (__builtin_mul_overflow(region->size * region->group, region->n, &bytes) ||
+            __builtin_add_overflow(at, bytes, &at) || __builtin_add_overflow(at, REGION_ALIGN - 1, &at))
+            return false;
+        at -= at % REGION_ALIGN;
     }
-    *size -= *size % REGION_ALIGN;
-    return offset;
+    ret_regions->size = at;
+    return at <= INT64_MAX;
 }
 
-/* The one place that knows the order of the regions. Returns the size of the file, SIZE_MAX if it would
- * overflow. */
-static size_t state_place(State *state, const StateHeader *header, char *base)
+static void state_point(State *state, const Regions *regions)
 {
-    size_t size = 0;
-    size_t at_header = region_add(&size, header->header_size, 1);
-    size_t at_sessions = region_add(&size, header->session_size, header->max_sessions);
-    size_t at_rooms = region_add(&size, header->room_size, header->max_rooms);
-    size_t at_members = region_add(&size, header->member_size, header->max_members);
-    size_t at_aways = region_add(&size, header->away_size, header->max_sessions);
-    size_t at_ignored =
-        region_add(&size, (size_t) header->ignored_size * header->max_ignored, header->max_sessions);
-    size_t at_halves = region_add(&size, header->half_size, header->max_sessions);
-    size_t at_ring = region_add(&size, 1, header->transcript_size);
+    char *base = state->base;
 
-    if (base != NULL) {
-        state->header = (StateHeader *) (base + at_header);
-        state->sessions = (SessionRecord *) (base + at_sessions);
-        state->rooms = (RoomRecord *) (base + at_rooms);
-        state->members = (MemberRecord *) (base + at_members);
-        state->aways = (AwayRecord *) (base + at_aways);
-        state->ignored = (IgnoredRecord *) (base + at_ignored);
-        state->halves = (HalfRecord *) (base + at_halves);
-        state->ring = base + at_ring;
-    }
-    return size;
+    state->header = (StateHeader *) (base + regions->of[REGION_HEADER].at);
+    state->undo = base + regions->of[REGION_UNDO].at;
+    state->sessions = (SessionRecord *) (base + regions->of[REGION_SESSIONS].at);
+    state->rooms = (RoomRecord *) (base + regions->of[REGION_ROOMS].at);
+    state->members = (MemberRecord *) (base + regions->of[REGION_MEMBERS].at);
+    state->aways = (AwayRecord *) (base + regions->of[REGION_AWAYS].at);
+    state->ignored = (IgnoredRecord *) (base + regions->of[REGION_IGNORED].at);
+    state->halves = (HalfRecord *) (base + regions->of[REGION_HALVES].at);
+    state->ring = base + regions->of[REGION_RING].at;
 }
 
-static uint32_t count_members(const Config *config, uint32_t max_sessions, uint32_t max_rooms)
+static uint32_t rooms_each(const Config *config, uint32_t max_rooms)
 {
-    uint32_t each =
-        config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
-    uint64_t n = (uint64_t) each * max_sessions;
-
-    return (uint32_t) MIN(n, (uint64_t) LIMIT_MEMBERS);
+    return config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
 }
 
-int state_new(State *state, const Config *config, uint32_t max_sessions)
+/* The sizes that `config` asks for, in the layout of today. */
+static StateHeader header_for(const Config *config, uint32_t max_sessions)
 {
     uint32_t max_rooms = (config->max_rooms != 0 ? config->max_rooms : LIMIT_ROOMS) + 1; /* and the lobby */
+    uint64_t members = (uint64_t) rooms_each(config, max_rooms) * max_sessions;
     StateHeader header = {
         .magic = STATE_MAGIC,
         .layout = STATE_LAYOUT,
@@ -78,36 +114,60 @@ int state_new(State *state, const Config *config, uint32_t max_sessions)
         .half_size = sizeof(HalfRecord),
         .max_sessions = max_sessions,
         .max_rooms = max_rooms,
-        .max_members = count_members(config, max_sessions, max_rooms),
+        .max_members = (uint32_t) MIN(members, (uint64_t) LIMIT_MEMBERS),
         .max_ignored = config->max_ignores,
         .transcript_size = config->transcript_size - config->transcript_size % 8,
+        .generation = 1,
         .next_serial = 1,
         .next_guest = 1,
+        .next_vault = 1,
     };
+
+    /* Who leaves changes each room it is in; a new topic ends the half-sent greetings of any number of
+     * people. */
+    header.undo_size =
+        UNDO_BASE_BYTES + max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark)) +
+        rooms_each(config, max_rooms) * (sizeof(RoomRecord) + sizeof(MemberRecord) + 2 * sizeof(UndoMark));
+    return header;
+}
+
+/* Maps all of the file. 0, or a negative errno. */
+static int state_map(State *state, const Regions *regions)
+{
+    state->size = regions->size;
+    state->base = mmap(NULL, state->size, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
+    if (state->base == MAP_FAILED)
+        return error_origin(-errno);
+    state_point(state, regions);
+    return 0;
+}
+
+static int state_make(State *state, const StateHeader *header)
+{
+    Regions regions;
     int r;
 
-    assert(max_sessions > 0);
     *state = (State){.fd = -1, .base = MAP_FAILED};
-    state->size = state_place(state, &header, NULL);
-    if (state->size == SIZE_MAX)
+    if (!regions_place(header, &regions))
         return error_origin(-ENOMEM);
-
     state->fd = memfd_create("chatd-state", MFD_CLOEXEC);
     if (state->fd < 0)
         return error_origin(-errno);
-    if (ftruncate(state->fd, (off_t) state->size) < 0)
-        goto fail;
-    state->base = mmap(NULL, state->size, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
-    if (state->base == MAP_FAILED)
-        goto fail;
-    (void) state_place(state, &header, state->base);
-    *state->header = header;
+    r = ftruncate(state->fd, (off_t) regions.size) < 0 ? error_origin(-errno) : state_map(state, &regions);
+    if (r < 0) {
+        state_done(state);
+        return error_trace(r);
+    }
+    *state->header = *header;
     return 0;
+}
 
-fail:
-    r = error_origin(-errno);
-    state_done(state);
-    return r;
+int state_new(State *state, const Config *config, uint32_t max_sessions)
+{
+    StateHeader header = header_for(config, max_sessions);
+
+    assert(max_sessions > 0);
+    return error_trace(state_make(state, &header));
 }
 
 void state_done(State *state)
@@ -116,4 +176,264 @@ void state_done(State *state)
         (void) munmap(state->base, state->size);
     state->base = MAP_FAILED;
     state->fd = fd_close(state->fd);
+}
+
+/* Transactions */
+
+static bool is_edited(const State *state, size_t offset, size_t n)
+{
+    for (unsigned i = 0; i < state->n_edited; i++)
+        if (state->edited[i].offset <= offset && offset + n <= state->edited[i].offset + state->edited[i].n)
+            return true;
+    return false;
+}
+
+void *state_edit(State *state, const void *record, size_t n)
+{
+    StateHeader *header = state->header;
+    size_t offset = (size_t) ((const char *) record - (const char *) state->base);
+    size_t n_all = n + -n % 8;
+    char *undo = state->undo + header->undo_n;
+
+    assert(offset + n <= state->size);
+    if (is_edited(state, offset, n))
+        return (char *) state->base + offset;
+    assert(header->undo_n + n_all + sizeof(UndoMark) <= header->undo_size);
+    memcpy(undo, record, n);
+    *(UndoMark *) (undo + n_all) = (UndoMark){.offset = offset, .n = n};
+    state_barrier();
+    crash_point();
+    header->undo_n += n_all + sizeof(UndoMark);
+    state_barrier();
+    crash_point();
+    if (state->n_edited < N_ELEMENTS(state->edited)) {
+        state->edited[state->n_edited].offset = offset;
+        state->edited[state->n_edited++].n = n;
+    }
+    return (char *) state->base + offset;
+}
+
+void state_commit(State *state)
+{
+    state->n_edited = 0;
+    if (state->header->undo_n == 0)
+        return;
+    state_barrier();
+    crash_point();
+    state->header->undo_n = 0;
+    state_barrier();
+    crash_point();
+}
+
+/* A state that another process left. Its header has only been checked when header_check() has seen it. */
+
+/* An older layout has shorter records, and none has longer ones. */
+static bool sizes_are_known(const StateHeader *header)
+{
+    const struct {
+        size_t n, oldest, today;
+    } sizes[] = {
+        {header->header_size, offsetof(StateHeader, host) + sizeof header->host, sizeof(StateHeader)},
+        {header->session_size, offsetof(SessionRecord, nick) + sizeof(Name), sizeof(SessionRecord)},
+        {header->room_size, offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES, sizeof(RoomRecord)},
+        {header->member_size, offsetof(MemberRecord, room) + sizeof(uint32_t), sizeof(MemberRecord)},
+        {header->away_size, offsetof(AwayRecord, text) + LIMIT_TOPIC_BYTES, sizeof(AwayRecord)},
+        {header->ignored_size, offsetof(IgnoredRecord, name) + sizeof(Name), sizeof(IgnoredRecord)},
+        {header->half_size, READ_BYTES, sizeof(HalfRecord)},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(sizes); i++)
+        if (sizes[i].n < sizes[i].oldest || sizes[i].n > sizes[i].today ||
+            (header->layout == STATE_LAYOUT && sizes[i].n != sizes[i].today))
+            return false;
+    return true;
+}
+
+static int header_check(const StateHeader *header, size_t size, Regions *ret_regions)
+{
+    if (header->magic != STATE_MAGIC)
+        return STATE_UNREADABLE;
+    if (header->layout > STATE_LAYOUT)
+        return STATE_TOO_NEW;
+    if (header->layout < STATE_LAYOUT_OLDEST || !sizes_are_known(header))
+        return STATE_UNREADABLE;
+    if (header->max_sessions == 0 || header->max_sessions == SLOT_NONE || header->max_rooms == 0 ||
+        header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
+        header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
+        header->transcript_size % 8 != 0 || header->transcript_size < LIMIT_TRANSCRIPT_MIN ||
+        header->undo_size % 8 != 0 || header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
+        return STATE_UNREADABLE;
+    return regions_place(header, ret_regions) && ret_regions->size == size ? 0 : STATE_UNREADABLE;
+}
+
+/*
+ * Puts the old bytes back, the last ones first. Dying on the way does no harm: the next one begins anew.
+ * False: this is no undo area.
+ */
+static bool state_undo(State *state, const Regions *regions)
+{
+    const size_t first = offsetof(StateHeader, tail);
+    size_t at = state->header->undo_n;
+    char *base = state->base;
+    UndoMark mark;
+
+    while (at > 0) {
+        if (at < sizeof mark)
+            return false;
+        at -= sizeof mark;
+        memcpy(&mark, state->undo + at, sizeof mark);
+        if (mark.n == 0 || mark.n > at || mark.n + -mark.n % 8 > at || mark.offset < first ||
+            mark.offset > state->size || mark.n > state->size - mark.offset ||
+            (mark.offset < regions->of[REGION_SESSIONS].at &&
+             mark.offset + mark.n > state->header->header_size))
+            return false;
+        at -= mark.n + -mark.n % 8;
+        memcpy(base + mark.offset, state->undo + at, mark.n);
+        crash_point();
+    }
+    state_commit(state);
+    return true;
+}
+
+int state_open(int fd, State *ret_state)
+{
+    State state = {.fd = fd, .base = MAP_FAILED};
+    StateHeader header = {0};
+    struct stat status;
+    Regions regions;
+    int r;
+
+    if (fstat(fd, &status) < 0 ||
+        pread(fd, &header, offsetof(StateHeader, motd), 0) < (ssize_t) sizeof header.magic)
+        r = STATE_UNREADABLE;
+    else
+        r = header_check(&header, (size_t) status.st_size, &regions);
+    if (r == 0)
+        r = state_map(&state, &regions);
+    if (r == 0 && !state_undo(&state, &regions))
+        r = STATE_UNREADABLE;
+    if (r != 0) {
+        state_done(&state);
+        return r > 0 ? r : error_trace(r);
+    }
+    *ret_state = state;
+    return 0;
+}
+
+/* The number of records up to the end of the last page that has data. */
+static uint32_t region_use(const State *state, const Region *region)
+{
+    off_t end = (off_t) region->at, data, hole = end;
+
+    while ((data = lseek(state->fd, hole, SEEK_DATA)) >= 0 &&
+           (size_t) data < region->at + region->size * region->n) {
+        hole = lseek(state->fd, data, SEEK_HOLE);
+        if (hole < 0)
+            break;
+        end = hole;
+    }
+    return (uint32_t) MIN(((size_t) end - region->at + region->size - 1) / region->size, region->n);
+}
+
+StateUse state_use(const State *state)
+{
+    StateUse use = {0};
+    Regions regions;
+
+    if (regions_place(state->header, &regions))
+        use = (StateUse){.n_sessions = region_use(state, &regions.of[REGION_SESSIONS]),
+                         .n_rooms = region_use(state, &regions.of[REGION_ROOMS]),
+                         .n_members = region_use(state, &regions.of[REGION_MEMBERS])};
+    return use;
+}
+
+/* The ring stays as large as it is: positions in it are places in it. */
+static StateHeader header_grown(const StateHeader *old, const Config *config, uint32_t max_sessions)
+{
+    StateHeader header = header_for(config, max_sessions);
+
+    header.max_sessions = MAX(header.max_sessions, old->max_sessions);
+    header.max_rooms = MAX(header.max_rooms, old->max_rooms);
+    header.max_members = MAX(header.max_members, old->max_members);
+    header.max_ignored = MAX(header.max_ignored, old->max_ignored);
+    header.undo_size = MAX(header.undo_size, old->undo_size);
+    header.transcript_size = old->transcript_size;
+    return header;
+}
+
+bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions)
+{
+    const StateHeader *old = state->header;
+    StateHeader header = header_grown(old, config, max_sessions);
+
+    return old->layout != header.layout || old->max_sessions != header.max_sessions ||
+           old->max_rooms != header.max_rooms || old->max_members != header.max_members ||
+           old->max_ignored != header.max_ignored || old->undo_size != header.undo_size;
+}
+
+/* What lies in `region` from `at` to `end` of the file, record by record: each fills the beginning of the new
+ * one. */
+static void copy_records(State *to, const Region *new, const State *from, const Region *old, size_t at,
+                         size_t end)
+{
+    size_t first = (at - old->at) / old->size, last = (end - old->at - 1) / old->size;
+
+    last = MIN(last, old->n * old->group - 1);
+    for (size_t i = first; i <= last; i++)
+        memcpy((char *) to->base + new->at + (i / old->group * new->group + i % old->group) * new->size,
+               (const char *) from->base + old->at + i * old->size, old->size);
+}
+
+/*
+ * Both files are sparse, and looking at a page that was never written would make it: so only the parts that
+ * have data are copied (lseek(2), SEEK_DATA). 0, or a negative errno.
+ */
+static int copy_region(State *to, const Region *new, const State *from, const Region *old)
+{
+    size_t bytes = old->size * old->group * old->n, end = old->at + bytes;
+    off_t data = (off_t) old->at, hole;
+
+    while (bytes > 0 && (data = lseek(from->fd, data, SEEK_DATA)) >= 0 && (size_t) data < end) {
+        hole = lseek(from->fd, data, SEEK_HOLE);
+        if (hole < 0)
+            return error_origin(-errno);
+        if (old->size == 1)
+            memcpy((char *) to->base + new->at + ((size_t) data - old->at), (const char *) from->base + data,
+                   MIN((size_t) hole, end) - (size_t) data);
+        else
+            copy_records(to, new, from, old, (size_t) data, MIN((size_t) hole, end));
+        data = hole;
+    }
+    return data < 0 && errno != ENXIO ? error_origin(-errno) : 0;
+}
+
+/* All of the header that does not say how large things are. */
+static void copy_header(StateHeader *to, const StateHeader *from)
+{
+    const size_t first = offsetof(StateHeader, generation);
+
+    memcpy((char *) to + first, (const char *) from + first, from->header_size - first);
+    to->generation++;
+}
+
+int state_grow(const State *old, const Config *config, uint32_t max_sessions, State *ret_state)
+{
+    StateHeader header = header_grown(old->header, config, max_sessions);
+    Regions from, to;
+    State state;
+    int r;
+
+    assert(!state_is_open(old));
+    if (!regions_place(old->header, &from) || !regions_place(&header, &to))
+        return error_origin(-ENOMEM);
+    r = state_make(&state, &header);
+    for (unsigned i = REGION_SESSIONS; r == 0 && i < REGIONS; i++)
+        r = copy_region(&state, &to.of[i], old, &from.of[i]);
+    if (r < 0) {
+        state_done(&state);
+        return error_trace(r);
+    }
+    copy_header(state.header, old->header);
+    *ret_state = state;
+    return 0;
 }

@@ -5,16 +5,25 @@
 /*
  * What the chat is: one memory file of flat records, with indexes and offsets and no pointers.
  *
- *     header | sessions | rooms | members | away texts | ignored names | half lines | transcript
+ *     header | undo | sessions | rooms | members | away texts | ignored names | half lines | transcript
  *
  * Everything else (who is in a room's list, which nick is whose) is derived from it and lives on the heap.
  * The file is mapped shared and sparse: a record costs memory from its first use on. It is a memfd, so
  * there is no file system that could be full when a page is touched for the first time.
  *
+ * The process may die between any two instructions, and another one goes on with the file. So what belongs
+ * together is changed in a transaction. Before a record is changed, its old bytes are copied to the undo area
+ * (state_edit), which opens the transaction; state_commit() ends it, with one store. Whoever finds an open
+ * one puts the old bytes back. What a single store changes needs none. Nothing but the order of stores is
+ * relied on: a process that dies has executed a prefix of its instructions, and what it stored stays in the
+ * file.
+ *
  * Times: `*_wall` are microseconds since the epoch; `*_due` are nanoseconds of the monotonic clock.
  */
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/limits.h"
@@ -24,7 +33,19 @@
 typedef struct Config Config;
 
 #define STATE_MAGIC UINT64_C(0x3174617473746863) /* "chtstat1" */
-enum { STATE_LAYOUT = 1 };
+
+/*
+ * The layout grows by appending: a field is added at the end of its record and is 0 in what an older version
+ * wrote. Each such change takes the next number. (One build of the tests is the version after this one.)
+ */
+#ifdef CHATD_NEXT_LAYOUT
+enum { STATE_LAYOUT = 3 };
+#define STATE_NEXT_FIELDS uint64_t of_the_next_layout[5];
+#else
+enum { STATE_LAYOUT = 2 };
+#define STATE_NEXT_FIELDS
+#endif
+enum { STATE_LAYOUT_OLDEST = 2 }; /* that can be read */
 
 typedef struct Motd {
     uint32_t n;
@@ -37,13 +58,24 @@ typedef struct StateHeader {
     uint32_t header_size;
     uint32_t session_size, room_size, member_size, away_size, ignored_size, half_size;
     uint32_t max_sessions, max_rooms, max_members, max_ignored; /* max_ignored: for one session */
-    uint64_t transcript_size;
-    uint64_t head, tail, flushed; /* positions in the transcript: see chat/transcript.h, chat/stream.h */
-    uint64_t next_serial;         /* of a session; never used twice */
+    uint64_t undo_size, transcript_size;
+    uint64_t generation; /* which file it is, of those that one was copied to the next */
+    uint64_t undo_n;     /* bytes in the undo area; 0: no transaction is open */
+    /* Positions in the transcript: see chat/transcript.h, chat/stream.h. */
+    uint64_t tail, flushed;
+    uint64_t head;        /* from here to next_guest: what transactions change */
+    uint64_t next_serial; /* of a session; never used twice */
     uint64_t next_guest;
-    uint64_t started_wall;
+    uint64_t started_wall; /* of the service */
+    uint64_t next_vault;   /* host/vault.h */
+    uint32_t n_restarts;   /* processes before this one */
+    uint32_t n_recoveries; /* begun since one was completed */
+    uint32_t executing;    /* the session whose line is being executed, plus 1; 0: none */
+    uint32_t fault;        /* the signal of the fault by which the process died; 0: none */
+    uint32_t rendering;    /* FRONT_RENDERING of the process */
     Motd motd;
     char host[65];
+    STATE_NEXT_FIELDS
 } StateHeader;
 
 enum {
@@ -71,12 +103,12 @@ typedef struct Peer {
     bool is_local;
 } Peer;
 
-/* What delivery looks at is in the first 64 bytes, one cache line. */
+/* What delivery looks at is in the first 64 bytes, one cache line: SESSION_READING_BYTES. */
 typedef struct __attribute__((aligned(64))) SessionRecord {
     uint64_t serial;              /* 0: this record is free */
     uint64_t cursor;              /* the next entry to read */
     uint64_t replay, replay_last; /* older entries to be read before it: from, and the last one; 0: none */
-    uint64_t end;                 /* with SESSION_ENDING */
+    uint64_t bytes_out;           /* sent to it so far */
     uint32_t written;             /* bytes of the current item that have been sent */
     uint32_t current_room;
     uint32_t missed, lost; /* lines overwritten unread: being told of, and since then */
@@ -86,15 +118,23 @@ typedef struct __attribute__((aligned(64))) SessionRecord {
     bool is_within_line;    /* these bytes do not end with a line end */
     uint16_t written_lines; /* line ends in these bytes */
     uint16_t answered;      /* telnet requests in the pending line that were answered */
+    uint64_t end;           /* with SESSION_ENDING */
+    uint64_t bytes_in;      /* of its input that made up executed lines */
+    uint64_t bytes_taken;   /* of its input that have left the socket; of AF_UNIX clients */
+    uint16_t n_peeked;      /* bytes of the last look at the socket; of AF_UNIX clients */
     uint16_t n_half;        /* bytes of the half line that is kept; its record is not touched before */
-    uint32_t greet_others;  /* how many others the greeting tells of */
+    uint16_t n_ignored;
+    uint32_t greet_others; /* how many others the greeting tells of */
     uint64_t lines_due, bytes_due;
     uint64_t connected_wall, spoke_wall;
     uint64_t reply_serial; /* who last said something in private */
     uint32_t reply_session;
     Peer peer;
     Name nick;
+    STATE_NEXT_FIELDS
 } SessionRecord;
+
+enum { SESSION_READING_BYTES = 64 };
 
 typedef struct RoomRecord {
     uint64_t created_wall;              /* 0: this record is free */
@@ -105,43 +145,54 @@ typedef struct RoomRecord {
     Name topic_by;
     uint16_t topic_n;
     char topic[LIMIT_TOPIC_BYTES];
+    STATE_NEXT_FIELDS
 } RoomRecord;
 
 typedef struct MemberRecord {
-    uint64_t joined;  /* hears what is at this position and later */
-    uint32_t session; /* SLOT_NONE: this record is free */
+    uint64_t joined; /* hears what is at this position and later; 0: this record is free */
+    uint32_t session;
     uint32_t room;
+    STATE_NEXT_FIELDS
 } MemberRecord;
 
 /* The n-th of these belongs to the n-th session. */
 typedef struct AwayRecord {
     uint16_t n;
     char text[LIMIT_TOPIC_BYTES];
+    STATE_NEXT_FIELDS
 } AwayRecord;
 
 typedef struct IgnoredRecord {
-    uint64_t hash;   /* of the folded name; 0: free */
+    uint64_t hash;   /* of the folded name */
     uint64_t serial; /* of who bore it when it was ignored: a new name does not help */
     Name name;
+    STATE_NEXT_FIELDS
 } IgnoredRecord;
 
 /* Input that is no whole line yet and could not stay in the socket: host/input.h. The n-th session's. */
 typedef struct HalfRecord {
     char bytes[READ_BYTES];
+    STATE_NEXT_FIELDS
 } HalfRecord;
 
+/* Records are const, so that nobody changes them but through state_edit(). */
 typedef struct State {
     int fd; /* owned */
     void *base;
     size_t size;
     StateHeader *header;
-    SessionRecord *sessions;
-    RoomRecord *rooms;
-    MemberRecord *members;
-    AwayRecord *aways;
-    IgnoredRecord *ignored; /* header->max_ignored for each session */
-    HalfRecord *halves;
+    char *undo;
+    const SessionRecord *sessions;
+    const RoomRecord *rooms;
+    const MemberRecord *members;
+    const AwayRecord *aways;
+    const IgnoredRecord *ignored; /* header->max_ignored for each session, the first n_ignored of them used */
+    HalfRecord *halves;           /* what lies beyond n_half may be changed at any time */
     char *ring;
+    struct {
+        size_t offset, n;
+    } edited[4]; /* the last ones of this transaction */
+    unsigned n_edited;
 } State;
 
 /* The lobby is the first room and is never free. */
@@ -153,3 +204,82 @@ enum { ROOM_LOBBY = 0 };
  */
 int state_new(State *state, const Config *config, uint32_t max_sessions);
 void state_done(State *state);
+
+/* To be changed in this transaction: the record `n` bytes long at `record`, which lies in the state. */
+void *state_edit(State *state, const void *record, size_t n);
+/* What was changed stays. */
+void state_commit(State *state);
+static inline bool state_is_open(const State *state)
+{
+    return state->header->undo_n > 0;
+}
+
+static inline SessionRecord *state_edit_session(State *state, uint32_t session)
+{
+    return (SessionRecord *) state_edit(state, &state->sessions[session], sizeof(SessionRecord));
+}
+
+/* Only the first SESSION_READING_BYTES of it. */
+static inline SessionRecord *state_edit_reading(State *state, uint32_t session)
+{
+    return (SessionRecord *) state_edit(state, &state->sessions[session], SESSION_READING_BYTES);
+}
+
+static inline RoomRecord *state_edit_room(State *state, uint32_t room)
+{
+    return (RoomRecord *) state_edit(state, &state->rooms[room], sizeof(RoomRecord));
+}
+
+static inline MemberRecord *state_edit_member(State *state, uint32_t member)
+{
+    return (MemberRecord *) state_edit(state, &state->members[member], sizeof(MemberRecord));
+}
+
+static inline AwayRecord *state_edit_away(State *state, uint32_t session)
+{
+    return (AwayRecord *) state_edit(state, &state->aways[session], sizeof(AwayRecord));
+}
+
+static inline IgnoredRecord *state_edit_ignored(State *state, const IgnoredRecord *ignored)
+{
+    return (IgnoredRecord *) state_edit(state, ignored, sizeof(IgnoredRecord));
+}
+
+/* head, next_serial and next_guest. */
+static inline StateHeader *state_edit_counters(State *state)
+{
+    (void) state_edit(state, &state->header->head,
+                      offsetof(StateHeader, next_guest) + sizeof(uint64_t) - offsetof(StateHeader, head));
+    return state->header;
+}
+
+/* Stores before this are done before those after it, in a process that dies. */
+static inline void state_barrier(void)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Of a state that another process left: */
+
+enum {
+    STATE_UNREADABLE = 1, /* no state, or a damaged one */
+    STATE_TOO_NEW,        /* of a later layout */
+};
+
+/*
+ * Maps the state in `fd` (consumed; also on failure) and puts back what an open transaction had changed. 0
+ * with *ret_state, STATE_UNREADABLE, STATE_TOO_NEW, or a negative errno. Only the header has been checked. It
+ * may be of an older layout, or too small for `config`: then nothing but its header may be used, and
+ * state_grow() is what comes next.
+ */
+int state_open(int fd, State *ret_state);
+/* How many sessions, rooms and members may ever have been in use: the records behind them were never written.
+ */
+typedef struct StateUse {
+    uint32_t n_sessions, n_rooms, n_members;
+} StateUse;
+StateUse state_use(const State *state);
+bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions);
+/* A copy of `old` in the layout of today, large enough for `config`, the ring as it was. 0, or a negative
+ * errno. */
+int state_grow(const State *old, const Config *config, uint32_t max_sessions, State *ret_state);

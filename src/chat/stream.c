@@ -57,7 +57,7 @@ static void stream_find_chains(Stream *stream)
 
 void stream_open(Stream *stream, Chat *chat, uint32_t session)
 {
-    SessionRecord *record = session_record(chat, session);
+    const SessionRecord *record = session_record(chat, session);
 
     stream->chat = chat;
     stream->session = session;
@@ -264,9 +264,9 @@ bool stream_is_at_end(const Stream *stream)
            stream->next.cursor >= end;
 }
 
-static void stream_store_position(const Stream *stream, const StreamPosition *position)
+static SessionRecord *stream_store_position(const Stream *stream, const StreamPosition *position, size_t sent)
 {
-    SessionRecord *record = session_record(stream->chat, stream->session);
+    SessionRecord *record = state_edit_reading(&stream->chat->state, stream->session);
     const uint8_t mask = SESSION_GREETED | SESSION_CUT;
 
     record->cursor = position->cursor;
@@ -275,26 +275,37 @@ static void stream_store_position(const Stream *stream, const StreamPosition *po
     record->missed = position->missed;
     record->lost = position->lost;
     record->flags = (uint8_t) ((record->flags & ~mask) | (position->flags & mask));
+    record->bytes_out += sent;
+    return record;
 }
 
-void stream_store(const Stream *stream)
+void stream_store(const Stream *stream, size_t sent)
 {
-    stream_store_position(stream, &stream->next);
-    session_record(stream->chat, stream->session)->written = 0;
+    stream_store_position(stream, &stream->next, sent)->written = 0;
+    state_commit(&stream->chat->state);
 }
 
-void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n)
+void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n, size_t sent)
 {
-    SessionRecord *record = session_record(stream->chat, stream->session);
+    SessionRecord *record = stream_store_position(stream, &stream->item, sent);
     /* Bytes for a program at the other end, and no line of text. */
     bool is_raw = item->kind == ITEM_ENTRY && item->entry->kind == ENTRY_RAW;
     uint16_t n_lines = 0;
 
     for (uint32_t i = 0; i < n; i++)
         n_lines += bytes[i] == '\n';
-    stream_store_position(stream, &stream->item);
     record->written = n;
     record->item_key = item->key;
     record->written_lines = n_lines;
     record->is_within_line = n > 0 && bytes[n - 1] != '\n' && !is_raw;
+    state_commit(&stream->chat->state);
+}
+
+void stream_store_shared(Chat *chat, uint32_t session, size_t sent)
+{
+    SessionRecord *record = state_edit_reading(&chat->state, session);
+
+    record->cursor = chat->state.header->head;
+    record->bytes_out += sent;
+    state_commit(&chat->state);
 }

@@ -70,9 +70,11 @@ bool stream_next(Stream *stream, Item *ret_item);
 /* Whether all there is has been returned. */
 bool stream_is_at_end(const Stream *stream);
 
+/* Each is a transaction: where the session reads on, and that `sent` bytes more were sent. */
+
 /* All items returned so far have been sent. Not for shared streams. */
-void stream_store(const Stream *stream);
-/*
- * All before `item`, which was returned last, have been sent, and of that the `n` bytes at `bytes`.
- */
-void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n);
+void stream_store(const Stream *stream, size_t sent);
+/* All before `item`, which was returned last, have been sent, and of that the `n` bytes at `bytes`. */
+void stream_store_within(const Stream *stream, const Item *item, const char *bytes, uint32_t n, size_t sent);
+/* A session whose stream could be shared has been sent all of the shared one. */
+void stream_store_shared(Chat *chat, uint32_t session, size_t sent);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/limits.h"
 #include "base/macro.h"
 #include "chat/state.h"
@@ -93,12 +94,13 @@ void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next)
         ((Entry *) (state->ring + ring_offset(state->header, pos)))->next = (uint32_t) (next - pos);
 }
 
-/* Gives up the oldest entries until all below `end` can be written. */
-static void transcript_make_room(Transcript *transcript, uint64_t end)
+void transcript_reserve(Transcript *transcript, size_t n)
 {
     StateHeader *header = transcript->state->header;
-    uint64_t tail = header->tail;
+    /* Less than the largest of these entries may be lost at the end of the ring. */
+    uint64_t end = header->head + n + MIN(n, (size_t) ENTRY_MAX_BYTES), tail = header->tail;
 
+    assert(!state_is_open(transcript->state) && end - header->head <= header->transcript_size);
     if (end - tail <= header->transcript_size)
         return;
     /* A little more than is needed, so that those who lag are not looked through at each line. */
@@ -113,13 +115,15 @@ static void transcript_make_room(Transcript *transcript, uint64_t end)
     }
     if (transcript->reclaim != NULL)
         transcript->reclaim(transcript->userdata, tail);
+    state_barrier();
+    crash_point();
     header->tail = tail;
 }
 
 uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
 {
     State *state = transcript->state;
-    StateHeader *header = state->header;
+    StateHeader *header = state_edit_counters(state);
     size_t size = offsetof(Entry, data) + draft->nick_n + draft->room_name_n + draft->text_n;
     uint64_t pos;
     Entry *entry;
@@ -127,9 +131,9 @@ uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
 
     assert(draft->nick_n <= UINT8_MAX && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
     size += -size % 8; /* at least sizeof(Entry), so that a gap is told from an entry */
-    assert(size <= header->transcript_size / 8);
+    assert(size <= ENTRY_MAX_BYTES);
     pos = ring_place(header, header->head, size);
-    transcript_make_room(transcript, pos + size);
+    assert(pos + size - header->tail <= header->transcript_size);
     if (pos != header->head && pos - header->head >= sizeof(Entry))
         ((Entry *) (state->ring + ring_offset(header, header->head)))->size = 0;
 

@@ -7,12 +7,15 @@
  *
  * A position counts bytes since the beginning of time, so a later entry has a larger position and no
  * position means two entries. An entry at position p lies at p modulo the ring's size, in one piece. What is
- * between tail and head can be read; appending moves the tail past what is about to be overwritten.
+ * between tail and head can be read.
  * What was said in a room is linked backwards, so that its history is found without looking at the rest.
  */
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/limits.h"
+#include "base/name.h"
 
 typedef struct State State;
 
@@ -85,7 +88,10 @@ typedef struct EntryDraft {
     size_t nick_n, room_name_n, text_n;
 } EntryDraft;
 
-/* Called before what lies below `tail` is overwritten. */
+/* An entry has a header, two names, a text, and at most 7 bytes more. */
+enum { ENTRY_MAX_BYTES = sizeof(Entry) + 2 * NAME_MAX_BYTES + LIMIT_TEXT_BYTES + 8 };
+
+/* Called before what lies below `tail` is given up. Each session is looked at in a transaction of its own. */
 typedef void (*TranscriptReclaim)(void *userdata, uint64_t tail);
 
 typedef struct Transcript {
@@ -95,7 +101,12 @@ typedef struct Transcript {
 } Transcript;
 
 void transcript_init(Transcript *transcript, State *state, TranscriptReclaim reclaim, void *userdata);
-/* Returns the position of the new entry. An entry is at most an eighth of the smallest ring. */
+/*
+ * Makes room for entries of `n` bytes, by moving the tail past the oldest ones. That can not be undone, for
+ * they will be overwritten; so it is done before a transaction is opened that appends.
+ */
+void transcript_reserve(Transcript *transcript, size_t n);
+/* Returns the position of the new entry, for which there must be room. Belongs to a transaction. */
 uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft);
 /* The entry at `next` follows the one at `pos` in its room, or to its session. */
 void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next);

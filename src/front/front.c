@@ -17,22 +17,22 @@ size_t front_render(const Front *front, Stream *stream, char *to, size_t size, s
     return n;
 }
 
-void front_store_sent(const Front *front, Stream *stream, char *scratch, size_t sent)
+bool front_store_sent(const Front *front, Stream *stream, char *scratch, size_t sent)
 {
-    size_t done = 0;
+    size_t done = 0, all = sent + stream->written;
     Item item;
 
-    sent += stream->written;
     while (stream_next(stream, &item)) {
         size_t n = front->render(stream->chat, stream->session, &item, scratch);
 
-        if (done + n > sent) {
-            stream_store_within(stream, &item, scratch, (uint32_t) (sent - done));
-            return;
+        if (done + n > all) {
+            stream_store_within(stream, &item, scratch, (uint32_t) (all - done), sent);
+            return true;
         }
         done += n;
-        if (done == sent)
+        if (done == all)
             break;
     }
-    stream_store(stream);
+    stream_store(stream, sent);
+    return done == all;
 }

@@ -17,6 +17,10 @@ typedef struct Chat Chat;
 typedef struct Item Item;
 typedef struct Stream Stream;
 
+/* Changes whenever the same item gives other bytes than before: what one version began another can not go on
+ * with then. */
+enum { FRONT_RENDERING = 1 };
+
 typedef enum FrameResult {
     FRAME_MORE,     /* no whole line yet */
     FRAME_LINE,     /* a line */
@@ -62,6 +66,8 @@ extern const Front front_plain;
  * the bytes with those.
  */
 size_t front_render(const Front *front, Stream *stream, char *to, size_t size, size_t *ret_skip);
-/* Only the first `sent` of these bytes have been sent: renders `stream`, opened anew, up to there and stores
- * that. */
-void front_store_sent(const Front *front, Stream *stream, char *scratch, size_t sent);
+/*
+ * Only the first `sent` of these bytes have been sent: renders `stream`, opened anew, up to there and stores
+ * that, in a transaction. False: there are not that many.
+ */
+bool front_store_sent(const Front *front, Stream *stream, char *scratch, size_t sent);

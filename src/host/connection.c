@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/peer.h"
@@ -42,15 +44,20 @@ static void log_client(const Server *server, uint32_t session, const char *id, c
               "%s %s (%s).", record->nick.bytes, did, peer);
 }
 
-void connection_open(Server *server, uint32_t session, int fd, bool is_tcp)
+void connection_log_came(const Server *server, uint32_t session)
+{
+    log_client(server, session, LOG_ID_CLIENT_CONNECTED, "came");
+}
+
+void connection_open(Server *server, uint32_t session, int fd)
 {
     Connection *connection = connection_of(server, session);
     struct epoll_event event = {.events = EVENTS, .data.u32 = session};
+    bool is_local = session_record(server->chat, session)->peer.is_local;
 
     *connection = (Connection){.fd = fd,
-                               .flags = CONNECTION_READABLE | (is_tcp ? CONNECTION_TCP : 0),
+                               .flags = CONNECTION_READABLE | (is_local ? 0 : CONNECTION_TCP),
                                .progress = server->chat->now};
-    log_client(server, session, LOG_ID_CLIENT_CONNECTED, "came");
     /* ENOSPC (max_user_watches) or ENOMEM: this one can not be served. */
     if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
         connection_drop(server, session);
@@ -76,9 +83,14 @@ void connection_close(Server *server, uint32_t session)
 
     log_client(server, session, LOG_ID_CLIENT_LEFT, "left");
     connection_discard(server, connection);
-    (void) shutdown(connection->fd, SHUT_RDWR);
-    connection->fd = fd_close(connection->fd);
+    /* In this order: whom the next process finds in the vault, but not in the state, it shuts down. */
+    chat_reserve(server->chat, session);
     session_close(server->chat, session);
+    chat_commit(server->chat);
+    (void) shutdown(connection->fd, SHUT_RDWR);
+    crash_point();
+    vault_forget(&server->vault, session, server->chat->now);
+    connection->fd = fd_close(connection->fd);
 }
 
 void connection_drop(Server *server, uint32_t session)
@@ -136,15 +148,6 @@ static void connection_caught_up(Server *server, uint32_t session)
         connection_drop(server, session);
 }
 
-/* It reads by its own cursor from now on. */
-static void connection_fall_behind(Server *server, uint32_t session)
-{
-    SessionRecord *record = session_record(server->chat, session);
-
-    record->cursor = session_cursor(server->chat, session);
-    session_set_lagging(server->chat, session, true);
-}
-
 bool connection_send(Server *server, uint32_t session, const char *bytes, size_t n, size_t *ret_sent)
 {
     Connection *connection = connection_of(server, session);
@@ -153,6 +156,7 @@ bool connection_send(Server *server, uint32_t session, const char *bytes, size_t
     do
         sent = send(connection->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
+    crash_point();
     *ret_sent = 0;
     if (sent < 0 && !errno_is_transient(errno) && !errno_is_exhausted(errno)) {
         connection_drop(server, session);
@@ -167,17 +171,23 @@ bool connection_send(Server *server, uint32_t session, const char *bytes, size_t
     return *ret_sent == n;
 }
 
+/* Of what the session reads next, `sent` bytes were sent. */
+static void connection_count(Server *server, uint32_t session, size_t sent)
+{
+    if (sent == 0)
+        return;
+    stream_open(&server->stream, server->chat, session);
+    (void) front_store_sent(server->front, &server->stream, server->chunk, sent);
+}
+
 void connection_held_back(Server *server, uint32_t session, size_t sent)
 {
     Connection *connection = connection_of(server, session);
 
     if (connection->flags & CONNECTION_DEAD)
         return;
-    if (sent > 0) {
-        stream_open(&server->stream, server->chat, session);
-        front_store_sent(server->front, &server->stream, server->chunk, sent);
-    }
-    connection_fall_behind(server, session);
+    connection_count(server, session, sent);
+    session_fall_behind(server->chat, session);
     connection_set_blocked(server, session, true);
     if (!(connection->flags & CONNECTION_UNSURE))
         liveness_watch(server, session);
@@ -186,17 +196,32 @@ void connection_held_back(Server *server, uint32_t session, size_t sent)
 /* Sends one chunk. True: all of it went, and there is more. */
 static bool connection_flush_chunk(Server *server, uint32_t session)
 {
+    bool is_tcp = connection_of(server, session)->flags & CONNECTION_TCP;
     Stream *stream = &server->stream;
     uint8_t flags = session_record(server->chat, session)->flags;
     size_t n, skip, sent;
 
     stream_open(stream, server->chat, session);
-    n = front_render(server->front, stream, server->chunk, sizeof server->chunk, &skip);
+    n = front_render(server->front, stream, server->chunk, is_tcp ? CHUNK_BYTES : LIMIT_ITEM_BYTES, &skip);
+    if (!is_tcp && n > skip) {
+        /* Nobody counts what was written to a unix socket, so it gets one line at a time, and each is counted
+         * here. */
+        const char *end = memchr(server->chunk + skip, '\n', n - skip);
+
+        if (end != NULL && end + 1 < server->chunk + n) {
+            n = (size_t) (end + 1 - server->chunk) - skip;
+            if (connection_send(server, session, server->chunk + skip, n, &sent))
+                connection_count(server, session, sent);
+            else
+                connection_held_back(server, session, sent);
+            return sent == n;
+        }
+    }
     if (n > skip && !connection_send(server, session, server->chunk + skip, n - skip, &sent)) {
         connection_held_back(server, session, sent);
         return false;
     }
-    stream_store(stream);
+    stream_store(stream, n - skip);
     /* Only now it is listened to, and what it said before was an event of an earlier turn. */
     if ((!(flags & SESSION_GREETED) || (flags & SESSION_LAGGING)) &&
         (connection_of(server, session)->flags & CONNECTION_READABLE))
@@ -210,12 +235,13 @@ static bool connection_flush_chunk(Server *server, uint32_t session)
 void connection_flush(Server *server, uint32_t session)
 {
     Connection *connection = connection_of(server, session);
+    unsigned n = connection->flags & CONNECTION_TCP ? TURN_CHUNKS_PER_CLIENT : TURN_LINES_TO_CLIENT;
 
-    for (unsigned i = 0; i < TURN_CHUNKS_PER_CLIENT; i++)
+    for (unsigned i = 0; i < n; i++)
         if ((connection->flags & (CONNECTION_DEAD | CONNECTION_BLOCKED)) ||
             !connection_flush_chunk(server, session))
             return;
-    connection_fall_behind(server, session);
+    session_fall_behind(server->chat, session);
     if (connection->flags & CONNECTION_BEHIND)
         return;
     connection->flags |= CONNECTION_BEHIND;

@@ -30,8 +30,10 @@ typedef struct Connection {
     uint64_t progress;        /* usec, monotonic: when something was sent to it last, or it ended its side */
 } Connection;
 
-/* A new connection for an open session. `fd` is consumed. */
-void connection_open(Server *server, uint32_t session, int fd, bool is_tcp);
+/* A connection for an open session. `fd` is consumed. */
+void connection_open(Server *server, uint32_t session, int fd);
+/* Says so in the log. */
+void connection_log_came(const Server *server, uint32_t session);
 /* At the end of a turn: closes the session and the socket. */
 void connection_close(Server *server, uint32_t session);
 /* What epoll_wait(2) says of it. */

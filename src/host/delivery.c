@@ -41,7 +41,8 @@ static void deliver_to_member(Server *server, uint32_t room, uint32_t session)
     uint8_t key;
     size_t sent;
 
-    if (!stream_is_shared(server->chat, room, session, &key) ||
+    if (!(server->connections[session].flags & CONNECTION_TCP) ||
+        !stream_is_shared(server->chat, room, session, &key) ||
         (rendering = delivery_find(server, room, key)) == NULL) {
         /* Whoever was touched has been sent everything; whoever is blocked waits. */
         if (!server->chat->sessions[session].is_touched)
@@ -50,7 +51,11 @@ static void deliver_to_member(Server *server, uint32_t room, uint32_t session)
     }
     if (server->connections[session].flags & (CONNECTION_DEAD | CONNECTION_BLOCKED))
         return;
-    if (rendering->n > 0 && !connection_send(server, session, rendering->bytes, rendering->n, &sent))
+    if (rendering->n == 0)
+        return;
+    if (connection_send(server, session, rendering->bytes, rendering->n, &sent))
+        stream_store_shared(server->chat, session, sent);
+    else
         connection_held_back(server, session, sent);
 }
 

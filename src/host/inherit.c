@@ -77,10 +77,30 @@ static int inherit_from_inetd(Inherited *inherited)
     return 0;
 }
 
+static bool name_is_stored(const char *name)
+{
+    return strncmp(name, INHERIT_STATE, STRLEN(INHERIT_STATE)) == 0 ||
+           strncmp(name, INHERIT_VAULT, STRLEN(INHERIT_VAULT)) == 0;
+}
+
+static int inherit_stored(Inherited *inherited, int fd, const char *name)
+{
+    Stored *stored = realloc(inherited->stored, (inherited->n_stored + 1) * sizeof *stored);
+
+    if (stored == NULL || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return error_origin(-errno);
+    inherited->stored = stored;
+    stored[inherited->n_stored] = (Stored){.fd = fd};
+    (void) strncpy(stored[inherited->n_stored++].name, name, sizeof stored->name - 1);
+    return 0;
+}
+
 static int inherit_one(const Log *log, Inherited *inherited, int fd, const char *name)
 {
     int r;
 
+    if (name_is_stored(name))
+        return error_trace(inherit_stored(inherited, fd, name));
     if (!is_listening(fd) && is_socket(fd)) {
         (void) fd_close(fd);
         return INHERIT_CONNECTED;
@@ -126,6 +146,10 @@ int inherit_sockets(const Log *log, Inherited *ret_inherited)
 
 void inherit_done(Inherited *inherited)
 {
+    while (inherited->n_stored > 0)
+        (void) fd_close(inherited->stored[--inherited->n_stored].fd);
+    free(inherited->stored);
+    inherited->stored = NULL;
     while (inherited->n > 0)
         (void) fd_close(inherited->fds[--inherited->n]);
 }

@@ -3,8 +3,9 @@
 #pragma once
 
 /*
- * The sockets this process was started with: from systemd (sd_listen_fds(3)), or from a classic inetd in wait
- * mode, which gives its listening socket as descriptor 0.
+ * The descriptors this process was started with: listening sockets from systemd (sd_listen_fds(3)), or from a
+ * classic inetd in wait mode, which gives its listening socket as descriptor 0; and what an earlier process
+ * left in systemd's descriptor store, a state and a vault (host/adopt.h).
  */
 
 #include <stdbool.h>
@@ -13,11 +14,22 @@
 
 enum { INHERIT_MAX = 64 }; /* listening sockets; more are logged and closed */
 
+/* Something out of the descriptor store. */
+typedef struct Stored {
+    char name[32]; /* FDNAME= */
+    int fd;        /* owned; -1: somebody took it */
+} Stored;
+
 typedef struct Inherited {
     int fds[INHERIT_MAX]; /* listening; owned; CLOEXEC and NONBLOCK */
     unsigned n;
+    Stored *stored; /* owned; in no order */
+    unsigned n_stored;
     bool from_inetd;
 } Inherited;
+
+#define INHERIT_STATE "state-"
+#define INHERIT_VAULT "vault-"
 
 enum {
     INHERIT_NOTHING = 1, /* no socket at all */

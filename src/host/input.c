@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/command.h"
@@ -34,7 +35,7 @@ static void input_throttle(Server *server, uint32_t session, uint64_t when_nsec)
 static bool input_may_say(Server *server, uint32_t session, size_t n)
 {
     Chat *chat = server->chat;
-    SessionRecord *record = session_record(chat, session);
+    SessionRecord *record = state_edit_session(&chat->state, session);
     uint64_t now = chat->now * NSEC_PER_USEC, when = 0, when_bytes = 0;
     bool lines_fit = rate_fits(&chat->lines, record->lines_due, now, 1, &when);
 
@@ -50,21 +51,16 @@ static bool input_may_say(Server *server, uint32_t session, size_t n)
 static int input_execute(Server *server, uint32_t session, const Frame *frame, FrameResult result)
 {
     Chat *chat = server->chat;
-    SessionRecord *record = session_record(chat, session);
 
     server->turn_lines++;
-    if (result == FRAME_TOO_LONG) {
-        if (!frame->is_end)
-            record->flags |= SESSION_SKIPPING;
-        chat_error(chat, session,
-                   "That line had more than %u bytes and was not sent. The rest of it was skipped.",
-                   chat->config->max_line_length);
-        return 0;
-    }
-    /* A command may change what its session hears: what was said before it is heard before. */
-    if (command_is(frame->line, frame->line_n) && !(record->flags & SESSION_LAGGING))
-        connection_flush(server, session);
-    return error_trace(command_execute(chat, session, frame->line, frame->line_n));
+    if (result == FRAME_LINE)
+        return error_trace(command_execute(chat, session, frame->line, frame->line_n));
+    if (!frame->is_end)
+        state_edit_session(&chat->state, session)->flags |= SESSION_SKIPPING;
+    chat_error(chat, session,
+               "That line had more than %u bytes and was not sent. The rest of it was skipped.",
+               chat->config->max_line_length);
+    return 0;
 }
 
 typedef enum FramesResult {
@@ -92,11 +88,13 @@ static bool input_must_wait(const Server *server, uint32_t session, uint32_t n_l
 static int input_take_frame(Server *server, uint32_t session, FrameResult kind, uint32_t *n_lines,
                             FramesResult *ret_result)
 {
-    SessionRecord *record = session_record(server->chat, session);
+    Chat *chat = server->chat;
+    SessionRecord *record = state_edit_session(&chat->state, session);
     const Frame *frame = &server->frame;
+    int r = 0;
 
     if (frame->answer_n > 0)
-        chat_tell(server->chat, session, ENTRY_RAW, SLOT_NONE, frame->answer, frame->answer_n);
+        chat_tell(chat, session, ENTRY_RAW, SLOT_NONE, frame->answer, frame->answer_n);
     record->answered = frame->n_answered;
     *ret_result = FRAMES_ALL;
     if (kind == FRAME_MORE) {
@@ -106,15 +104,49 @@ static int input_take_frame(Server *server, uint32_t session, FrameResult kind, 
     if (kind == FRAME_SKIPPED) {
         if (frame->is_end)
             record->flags &= (uint8_t) ~SESSION_SKIPPING;
-        return 0;
-    }
-    if (!input_may_say(server, session, frame->n_consumed)) {
+    } else if (input_may_say(server, session, frame->n_consumed)) {
+        --*n_lines;
+        record->answered = 0;
+        r = input_execute(server, session, frame, kind);
+    } else {
         *ret_result = FRAMES_HELD;
         return 0;
     }
-    --*n_lines;
-    record->answered = 0;
-    return error_trace(input_execute(server, session, frame, kind));
+    /* A kept half line has no end in it, so it is the beginning of the first frame. */
+    assert(frame->n_consumed >= record->n_half);
+    record->bytes_in += frame->n_consumed;
+    record->n_half = 0;
+    return error_trace(r);
+}
+
+/*
+ * One line: a transaction. Should the process die by its own fault until it is done, the line is to blame. 0
+ * with *ret_result, or a negative errno.
+ */
+static int input_take_line(Server *server, uint32_t session, const FrameInput *input, uint32_t *n_lines,
+                           FramesResult *ret_result)
+{
+    Chat *chat = server->chat;
+    const Frame *frame = &server->frame;
+    FrameResult kind;
+    int r;
+
+    chat->state.header->executing = session + 1;
+    kind = server->front->frame(input, &server->frame);
+    /* A command may change what its session hears: what was said before it is heard before. */
+    if (kind == FRAME_LINE && command_is(frame->line, frame->line_n) &&
+        !(session_record(chat, session)->flags & SESSION_LAGGING)) {
+        chat->state.header->executing = 0;
+        connection_flush(server, session);
+        chat->state.header->executing = session + 1;
+    }
+    chat_reserve(chat, session);
+    r = input_take_frame(server, session, kind, n_lines, ret_result);
+    if (r < 0)
+        return error_trace(r);
+    chat_commit(chat);
+    chat->state.header->executing = 0;
+    return 0;
 }
 
 /* Executes the lines in server->read. 0 with *ret_consumed and *ret_result, or a negative errno. */
@@ -134,15 +166,13 @@ static int input_take_frames(Server *server, uint32_t session, const Look *look,
             .n_answered = record->answered,
             .max_line = server->chat->config->max_line_length,
         };
-        FrameResult kind;
         int r;
 
         if (input_must_wait(server, session, *n_lines)) {
             result = FRAMES_HELD;
             break;
         }
-        kind = server->front->frame(&input, &server->frame);
-        r = input_take_frame(server, session, kind, n_lines, &result);
+        r = input_take_line(server, session, &input, n_lines, &result);
         if (r < 0)
             return error_trace(r);
         if (result == FRAMES_ALL)
@@ -153,19 +183,31 @@ static int input_take_frames(Server *server, uint32_t session, const Look *look,
     return 0;
 }
 
-/* Takes what was executed out of the socket. TCP does that without copying (tcp(7), MSG_TRUNC). */
-static void input_consume(Server *server, const Connection *connection, size_t n)
+/* Of its own record, one number by one store: that needs no transaction. */
+static SessionRecord *record_of(const Server *server, uint32_t session)
 {
+    return (SessionRecord *) (uintptr_t) session_record(server->chat, session);
+}
+
+void input_consume(Server *server, uint32_t session, uint64_t n)
+{
+    const Connection *connection = &server->connections[session];
+    SessionRecord *record = record_of(server, session);
+
+    /* TCP does that without copying (tcp(7), MSG_TRUNC). */
     while (n > 0) {
         ssize_t taken =
             recv(connection->fd, server->read, MIN(n, sizeof server->read), MSG_DONTWAIT | MSG_TRUNC);
 
+        crash_point();
         if (taken < 0 && errno == EINTR)
             continue;
         if (taken <= 0)
             break;
-        n -= (size_t) taken;
+        n -= (uint64_t) taken;
     }
+    if (!(connection->flags & CONNECTION_TCP))
+        record->bytes_taken = record->bytes_in + record->n_half;
 }
 
 /*
@@ -189,22 +231,56 @@ static bool input_must_keep_half(const Connection *connection)
  * be. */
 static void input_settle(Server *server, uint32_t session, const Look *look, size_t consumed, bool is_half)
 {
-    Connection *connection = &server->connections[session];
-    SessionRecord *record = session_record(server->chat, session);
     HalfRecord *half = &server->chat->state.halves[session];
     size_t n_left = look->n - consumed, n_still_kept = consumed == 0 ? look->n_kept : 0;
 
-    /* A kept half line has no end in it: either nothing or all of it was executed. */
-    assert(consumed == 0 || consumed >= look->n_kept);
     if (is_half && n_left > n_still_kept && n_left <= sizeof half->bytes &&
-        input_must_keep_half(connection)) {
+        input_must_keep_half(&server->connections[session])) {
+        /* What was kept before is the beginning of the same bytes. */
         memcpy(half->bytes, server->read + consumed, n_left);
-        record->n_half = (uint16_t) n_left;
-        input_consume(server, connection, look->n - look->n_kept);
+        state_barrier();
+        crash_point();
+        record_of(server, session)->n_half = (uint16_t) n_left;
+        state_barrier();
+        input_consume(server, session, look->n - look->n_kept);
     } else if (consumed > 0) {
-        record->n_half = 0;
-        input_consume(server, connection, consumed - look->n_kept);
+        input_consume(server, session, consumed - look->n_kept);
     }
+}
+
+/* What waits in the socket is copied to `to`; returned is what recv(2) returns. */
+static ssize_t input_peek(const Server *server, uint32_t session, char *to, size_t size)
+{
+    const Connection *connection = &server->connections[session];
+    bool is_tcp = connection->flags & CONNECTION_TCP;
+    int start = 0;
+    ssize_t n;
+
+    /* From now on the kernel counts what is taken out of it: host/settle.c. */
+    if (!is_tcp)
+        (void) setsockopt(connection->fd, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start);
+    do
+        n = recv(connection->fd, to, size, MSG_PEEK | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (!is_tcp && n >= 0) {
+        crash_point();
+        record_of(server, session)->n_peeked = (uint16_t) n;
+        state_barrier();
+    }
+    return n;
+}
+
+size_t input_peek_line(Server *server, uint32_t session)
+{
+    size_t n_kept = session_record(server->chat, session)->n_half;
+    const char *end;
+    ssize_t n;
+
+    memcpy(server->read, server->chat->state.halves[session].bytes, n_kept);
+    n = input_peek(server, session, server->read + n_kept, sizeof server->read - n_kept);
+    n_kept += (size_t) MAX(n, 0);
+    end = memchr(server->read, '\n', n_kept);
+    return end != NULL ? (size_t) (end - server->read) : n_kept;
 }
 
 /* Looks at what waits. False: there is nothing. */
@@ -212,11 +288,8 @@ static bool input_look(Server *server, uint32_t session, Look *ret_look)
 {
     Connection *connection = &server->connections[session];
     size_t n_kept = session_record(server->chat, session)->n_half, room = sizeof server->read - n_kept;
-    ssize_t n;
+    ssize_t n = input_peek(server, session, server->read + n_kept, room);
 
-    do
-        n = recv(connection->fd, server->read + n_kept, room, MSG_PEEK | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
     if (n > 0 || (n == 0 && n_kept > 0)) {
         if (n_kept > 0)
             memcpy(server->read, server->chat->state.halves[session].bytes, n_kept);
@@ -227,6 +300,7 @@ static bool input_look(Server *server, uint32_t session, Look *ret_look)
     connection->flags &= (uint16_t) ~(CONNECTION_READABLE | CONNECTION_URGENT);
     if (n == 0) {
         session_end(server->chat, session);
+        chat_commit(server->chat);
         connection->progress = server->chat->now;
     } else if (!errno_is_transient(errno) || (connection->flags & CONNECTION_BROKEN)) {
         connection_drop(server, session);

@@ -18,3 +18,10 @@ typedef struct Server Server;
 /* Executes lines of one client, a turn's worth at most. 0, or a negative errno that is fatal for the service.
  */
 int input_read(Server *server, uint32_t session);
+/* Takes `n` bytes out of the socket that were executed or kept. */
+void input_consume(Server *server, uint32_t session, uint64_t n);
+/*
+ * The line that waits to be executed, without its end; the first READ_BYTES of it, in server->read. For one
+ * that must never be.
+ */
+size_t input_peek_line(Server *server, uint32_t session);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/peer.h"
@@ -67,7 +68,7 @@ static void peer_from_address(Peer *peer, int fd, const struct sockaddr_storage 
 
 /* Says `words` and closes. What the client sent already is read first: closing with it unread would reset the
  * connection under our words. */
-static void turn_away(int fd, const char *words)
+void listener_turn_away_one(int fd, const char *words)
 {
     char unread[4096];
 
@@ -75,6 +76,7 @@ static void turn_away(int fd, const char *words)
     (void) shutdown(fd, SHUT_WR);
     while (recv(fd, unread, sizeof unread, MSG_DONTWAIT) > 0)
         ;
+    (void) shutdown(fd, SHUT_RDWR); /* a copy may be in a vault */
     (void) fd_close(fd);
 }
 
@@ -83,7 +85,7 @@ void listener_turn_away(int fd, const char *words)
     int client;
 
     while ((client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        turn_away(client, words);
+        listener_turn_away_one(client, words);
 }
 
 static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
@@ -99,29 +101,69 @@ static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
     else
         (void) snprintf(text, sizeof text, "!! The server is full (%u people). Try again later.\n",
                         chat_n_people(server->chat));
-    turn_away(fd, text);
+    listener_turn_away_one(fd, text);
     peer_format(peer, from);
     chat_log_limit(server->chat, is_address ? CHAT_LIMIT_CLIENTS_PER_ADDRESS : CHAT_LIMIT_CLIENTS,
                    (LogEvent){.peer = from});
 }
 
-static int listener_admit(Server *server, int fd, const struct sockaddr_storage *address)
+/* `fd` is consumed. It is in the vault before it is a session: whoever dies in between leaves somebody whom
+ * the next process greets. */
+static int listener_admit(Server *server, int fd, const Peer *peer, const VaultPlace *place)
 {
     uint32_t session;
-    Peer peer;
     int r;
 
-    peer_from_address(&peer, fd, address);
-    r = session_open(server->chat, &peer, &session);
+    chat_reserve(server->chat, SLOT_NONE);
+    r = session_open(server->chat, peer, &session);
     if (r < 0) {
         (void) fd_close(fd);
         return error_trace(r);
     }
-    if (r > 0)
-        listener_refuse(server, fd, &peer, r);
-    else
-        connection_open(server, session, fd, !peer.is_local);
+    chat_commit(server->chat);
+    vault_assign(&server->vault, place, session, fd);
+    connection_open(server, session, fd);
+    connection_log_came(server, session);
     return 0;
+}
+
+static int listener_take(Server *server, int fd, const struct sockaddr_storage *address)
+{
+    VaultPlace place;
+    Peer peer;
+    int r;
+
+    peer_from_address(&peer, fd, address);
+    r = session_may_open(server->chat, &peer);
+    if (r > 0) {
+        listener_refuse(server, fd, &peer, r);
+        return 0;
+    }
+    crash_point();
+    vault_put(&server->vault, fd, server->chat->state.header->next_serial, &place);
+    crash_point();
+    return error_trace(listener_admit(server, fd, &peer, &place));
+}
+
+int listener_admit_found(Server *server, const VaultFound *found)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t n = sizeof address;
+    Peer peer;
+    int r;
+
+    /* Whoever has gone meanwhile has no name any more. */
+    if (getpeername(found->fd, (struct sockaddr *) &address, &n) < 0) {
+        listener_turn_away_one(found->fd, "");
+        return 0;
+    }
+    peer_from_address(&peer, found->fd, &address);
+    r = session_may_open(server->chat, &peer);
+    if (r > 0) {
+        listener_refuse(server, found->fd, &peer, r);
+        return 0;
+    }
+    return error_trace(listener_admit(server, found->fd, &peer, &found->place));
 }
 
 static void listener_pause(Server *server, Listener *listener, int why)
@@ -156,7 +198,7 @@ int listener_accept(Server *server, Listener *listener)
                 continue;
             return error_origin(-errno);
         }
-        r = listener_admit(server, fd, &address);
+        r = listener_take(server, fd, &address);
         if (r < 0)
             return error_trace(r);
     }

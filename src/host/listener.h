@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 typedef struct Server Server;
+typedef struct VaultFound VaultFound;
 
 typedef struct Listener {
     int fd;                /* owned */
@@ -22,7 +23,13 @@ void listener_init(Listener *listener, int fd);
 void listener_done(Listener *listener);
 /* Accepts who waits, a turn's worth at most. 0, or a negative errno. */
 int listener_accept(Server *server, Listener *listener);
+/* Somebody who is in the vault, but was not greeted yet. What is found is consumed. 0, or a negative errno.
+ */
+int listener_admit_found(Server *server, const VaultFound *found);
 /* Whether it accepts; a pause that is over ends. */
 bool listener_is_open(const Server *server, Listener *listener);
-/* Tells whoever waits at a listening socket why nobody comes, and closes their connections. `fd` is borrowed. */
+/* Tells whoever waits at a listening socket why nobody comes, and closes their connections. `fd` is borrowed.
+ */
 void listener_turn_away(int fd, const char *words);
+/* The same, to one connection. `fd` is consumed. */
+void listener_turn_away_one(int fd, const char *words);

@@ -19,21 +19,26 @@ void notify_init(Notify *notify, uint64_t now)
     notify->next_watchdog = notify->watchdog_usec > 0 ? now + notify->watchdog_usec : UINT64_MAX;
 }
 
-static void format_status(char *text, size_t size, uint32_t n_people, uint32_t n_rooms)
+static void format_status(const Notify *notify, char *text, size_t size, uint32_t n_people, uint32_t n_rooms)
 {
+    int n;
+
     if (n_people == 0)
-        (void) snprintf(text, size, "nobody is here");
+        n = snprintf(text, size, "nobody is here");
     else
-        (void) snprintf(text, size, "%u %s in %u room%s", n_people, n_people == 1 ? "person" : "people",
-                        n_rooms, n_rooms == 1 ? "" : "s");
+        n = snprintf(text, size, "%u %s in %u room%s", n_people, n_people == 1 ? "person" : "people", n_rooms,
+                     n_rooms == 1 ? "" : "s");
+    if (notify->n_restarts > 0)
+        (void) snprintf(text + n, size - (size_t) n, ", %u restart%s survived", notify->n_restarts,
+                        notify->n_restarts == 1 ? "" : "s");
 }
 
 static void notify_status(Notify *notify, const char *prefix, uint64_t now, uint32_t n_people,
                           uint32_t n_rooms)
 {
-    char status[64];
+    char status[96];
 
-    format_status(status, sizeof status, n_people, n_rooms);
+    format_status(notify, status, sizeof status, n_people, n_rooms);
     (void) sd_notifyf(false, "%sSTATUS=%s", prefix, status);
     notify->n_people = n_people;
     notify->n_rooms = n_rooms;
@@ -50,6 +55,22 @@ void notify_reloading(const Notify *notify, uint64_t now)
 {
     if (notify->is_enabled)
         (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now);
+}
+
+bool notify_store(const Notify *notify, const char *name, const int *fds, unsigned n)
+{
+    char text[96];
+
+    /* Not watched for POLLHUP (FDPOLL=0): whoever hangs up while no process runs is for the next one to find.
+     */
+    (void) snprintf(text, sizeof text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+    return notify->is_enabled && sd_pid_notify_with_fds(0, false, text, fds, n) > 0;
+}
+
+void notify_unstore(const Notify *notify, const char *name)
+{
+    if (notify->is_enabled)
+        (void) sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
 void notify_stopping(const Notify *notify)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <assert.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -11,9 +13,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "front/plain.h"
+#include "host/adopt.h"
+#include "host/fault.h"
+#include "host/history.h"
 #include "host/input.h"
 #include "host/liveness.h"
 #include "host/reload.h"
@@ -35,14 +41,17 @@ enum {
 static uint32_t count_descriptors(void)
 {
     struct rlimit limit;
+    uint32_t n;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX)
         return 1 << 20;
-    return (uint32_t) (limit.rlim_cur - MIN(limit.rlim_cur / 2, (rlim_t) SPARE_DESCRIPTORS));
+    n = (uint32_t) (limit.rlim_cur - MIN(limit.rlim_cur / 2, (rlim_t) SPARE_DESCRIPTORS));
+    return n - n / (VAULT_PAIR_CLIENTS / 2); /* a pair of the vault takes two */
 }
 
-static int server_allocate(Server *server, uint32_t max_clients)
+static int server_allocate(Server *server)
 {
+    uint32_t max_clients = server->chat->state.header->max_sessions;
     SessionList *lists[] = {&server->ready, &server->throttled, &server->behind, &server->unsure,
                             &server->dead};
 
@@ -71,14 +80,59 @@ static int server_open_signals(Server *server)
     return server->signal_fd < 0 ? error_origin(-errno) : 0;
 }
 
-static int server_setup(Server *server, Inherited *inherited)
+/* A chat in which nobody is, in a state that the next process will find. */
+static int server_begin(Server *server, uint32_t max_clients)
+{
+    char name[32];
+    int r = chat_init(server->chat, &server->config, server->log, max_clients);
+
+    if (r < 0)
+        return error_trace(r);
+    history_load(server->chat, &server->config, server->log);
+    server->chat->state.header->rendering = FRONT_RENDERING;
+    (void) snprintf(name, sizeof name, INHERIT_STATE "%" PRIu64, server->chat->state.header->generation);
+    crash_point();
+    if (!notify_store(&server->notify, name, &server->chat->state.fd, 1))
+        log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_NO_STORE},
+                  "There is no descriptor store, so connections end with this process. A systemd unit with "
+                  "FileDescriptorStoreMax= has one.");
+    crash_point();
+    return 0;
+}
+
+/* The chat, the one that another process left or a new one. */
+static int server_make_chat(Server *server, Inherited *inherited)
 {
     uint32_t max_clients = server->config.max_clients;
+    bool is_adopted = false;
     int r;
 
     server->max_descriptors = count_descriptors();
     if (max_clients == 0)
         max_clients = server->max_descriptors;
+    server->chat = malloc(sizeof *server->chat);
+    if (server->chat == NULL)
+        return error_origin(-ENOMEM);
+    r = adopt_state(server, inherited, max_clients, &is_adopted);
+    if (r == 0 && !is_adopted)
+        r = server_begin(server, max_clients);
+    if (r < 0) {
+        free(TAKE_PTR(server->chat));
+        return error_trace(r);
+    }
+    r = fault_watch(server->chat->state.header);
+    if (r == 0)
+        r = server_allocate(server);
+    if (r == 0)
+        r = vault_init(&server->vault, &server->notify, server->log, server->chat->state.header);
+    if (r == 0 && is_adopted)
+        r = adopt_clients(server, inherited);
+    return error_trace(r);
+}
+
+static int server_setup(Server *server, Inherited *inherited)
+{
+    int r;
 
     r = server_open_signals(server);
     if (r < 0)
@@ -86,22 +140,16 @@ static int server_setup(Server *server, Inherited *inherited)
     server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (server->epoll_fd < 0)
         return error_origin(-errno);
-    r = server_allocate(server, max_clients);
+    server->started = clock_monotonic();
+    notify_init(&server->notify, server->started);
+    r = server_make_chat(server, inherited);
     if (r < 0)
         return error_trace(r);
-    server->chat = malloc(sizeof *server->chat);
-    if (server->chat == NULL)
-        return error_origin(-ENOMEM);
-    r = chat_init(server->chat, &server->config, server->log, max_clients);
-    if (r < 0) {
-        free(TAKE_PTR(server->chat));
-        return error_trace(r);
-    }
+    server->idle_since = server->started;
     while (inherited->n > 0)
         listener_init(&server->listeners[server->n_listeners++], inherited->fds[--inherited->n]);
-    server->started = server->idle_since = server->chat->now;
-    notify_init(&server->notify, server->started);
     server->is_started_on_demand = inherited->from_inetd || server->notify.is_enabled;
+    inherit_done(inherited);
     return 0;
 }
 
@@ -138,6 +186,8 @@ Server *server_free(Server *server)
         return NULL;
     while (server->n_listeners > 0)
         listener_done(&server->listeners[--server->n_listeners]);
+    fault_forget();
+    vault_done(&server->vault);
     if (server->chat != NULL) {
         chat_done(server->chat);
         free(server->chat);
@@ -163,8 +213,10 @@ static int server_take_signals(Server *server)
     while (r == 0 && read(server->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP)
             r = reload_run(server);
-        else
-            server->is_stopping = true;
+        else if (info.ssi_signo != SIGTERM || !server->notify.is_enabled)
+            server->end = SERVER_STOPS;
+        else if (server->end == SERVER_GOES_ON)
+            server->end = SERVER_HANDS_OVER;
     }
     return error_trace(r);
 }
@@ -284,6 +336,7 @@ static int server_timeout(Server *server)
     next = notify_tick(&server->notify, now, chat_n_people(chat), chat_n_rooms(chat));
     if (server->ready.n + server->behind.n + server->dead.n + chat->turn.n_sessions + chat->turn.n_rooms > 0)
         return 0;
+    next = MIN(next, server->vault.next_sweep);
     next = MIN(next, server->next_throttled);
     next = MIN(next, server->next_liveness);
     next = MIN(next, chat->next_summary);
@@ -350,6 +403,7 @@ static int server_turn(Server *server)
     delivery_run(server);
     liveness_tick(server);
     server_reap(server);
+    vault_tidy(&server->vault, server->chat->now);
     return 0;
 }
 
@@ -376,16 +430,40 @@ static void server_say_goodbye(Server *server)
     }
 }
 
-int server_run(Server *server)
+/* Nothing is left for the next process but what was said in the lobby. */
+static void server_stop(Server *server)
+{
+    char name[32];
+
+    server_say_goodbye(server);
+    history_save(server->chat, &server->config, server->log);
+    vault_clear(&server->vault);
+    (void) snprintf(name, sizeof name, INHERIT_STATE "%" PRIu64, server->chat->state.header->generation);
+    notify_unstore(&server->notify, name);
+}
+
+/* What the last process had not sent, and those who left meanwhile. */
+static void server_recover(Server *server)
+{
+    if (server->is_recovering) {
+        delivery_run(server);
+        server_reap(server);
+        adopt_complete(server);
+    }
+    server->notify.n_restarts = server->chat->state.header->n_restarts;
+}
+
+int server_run(Server *server, ServerEnd *ret_end)
 {
     const Chat *chat = server->chat;
     bool is_idle = false;
     int r = 0;
 
+    server_recover(server);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STARTED},
               "Serving on %u socket%s.", server->n_listeners, server->n_listeners == 1 ? "" : "s");
     notify_ready(&server->notify, chat->now, chat_n_people(chat), chat_n_rooms(chat));
-    while (r == 0 && !server->is_stopping && !is_idle) {
+    while (r == 0 && server->end == SERVER_GOES_ON && !is_idle) {
         r = server_turn(server);
         is_idle = server_idle_exit(server) <= chat->now;
     }
@@ -395,7 +473,10 @@ int server_run(Server *server)
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_STOPPED},
               is_idle
                   ? "Ending: nobody has been here for a while. The next connection starts the service again."
-                  : "Ending: asked to.");
-    server_say_goodbye(server);
+              : server->end == SERVER_HANDS_OVER ? "Handing over to the next process: asked to."
+                                                 : "Ending: asked to.");
+    if (server->end != SERVER_HANDS_OVER)
+        server_stop(server);
+    *ret_end = server->end;
     return 0;
 }

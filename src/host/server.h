@@ -19,12 +19,19 @@
 #include "host/inherit.h"
 #include "host/listener.h"
 #include "host/notify.h"
+#include "host/vault.h"
 
 /* Numbers of sessions, each at most once. Memory for all, touched when used. */
 typedef struct SessionList {
     uint32_t *items; /* owned */
     uint32_t n;
 } SessionList;
+
+typedef enum ServerEnd {
+    SERVER_GOES_ON,
+    SERVER_HANDS_OVER, /* everybody stays connected, for the next process */
+    SERVER_STOPS,      /* everybody is told and let go */
+} ServerEnd;
 
 typedef struct Server {
     const char *config_path; /* borrowed; NULL: the default */
@@ -33,15 +40,17 @@ typedef struct Server {
     const Front *front;
     Chat *chat; /* owned */
     Notify notify;
+    Vault vault;
 
     int epoll_fd, signal_fd; /* owned */
     Listener listeners[INHERIT_MAX];
     unsigned n_listeners;
     bool is_started_on_demand; /* whoever holds the listening sockets would start the service again */
-    bool is_stopping;
-    uint32_t max_descriptors; /* for clients */
-    bool is_pause_logged;     /* that listeners pause */
-    Connection *connections;  /* owned; in the place of their sessions */
+    ServerEnd end;             /* how it was asked to */
+    bool is_recovering;        /* in the first turn of a process that adopted a state */
+    uint32_t max_descriptors;  /* for clients */
+    bool is_pause_logged;      /* that listeners pause */
+    Connection *connections;   /* owned; in the place of their sessions */
 
     SessionList ready;                      /* may have something to read */
     SessionList throttled;                  /* spoke too much: read again later */
@@ -67,8 +76,8 @@ int server_new(Config *config, const char *config_path, const Log *log, Inherite
                Server **ret_server);
 /* Takes NULL; returns NULL. */
 Server *server_free(Server *server);
-/* Serves until it is told to end, or has been idle for long. 0, or a negative errno. */
-int server_run(Server *server);
+/* Serves until it is told to end, or has been idle for long. 0 with how it ended, or a negative errno. */
+int server_run(Server *server, ServerEnd *ret_end);
 
 static inline void session_list_add(SessionList *list, uint32_t session)
 {

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <stdlib.h>
+
+#include "base/crash.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/check.h"
+#include "chat/restore.h"
+#include "chat/room.h"
+#include "chat/session.h"
+
+/* A debt that no client can have run up is none: it would be kept from speaking for years. */
+static uint64_t plausible_due(const Chat *chat, const Rate *rate, uint64_t due)
+{
+    uint64_t most = (uint64_t) rate->burst + 2 * LIMIT_TEXT_BYTES;
+
+    return MIN(due, rate_charge(rate, 0, chat->now * NSEC_PER_USEC, most));
+}
+
+static int restore_session(Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+    SessionSide *side = &chat->sessions[session];
+    SessionRecord *edited;
+
+    *side = (SessionSide){.first_member = SLOT_NONE,
+                          .lag_previous = SLOT_NONE,
+                          .lag_next = SLOT_NONE,
+                          .n_ignored = (uint8_t) record->n_ignored};
+    edited = state_edit_session(&chat->state, session);
+    edited->lines_due = plausible_due(chat, &chat->lines, record->lines_due);
+    edited->bytes_due = plausible_due(chat, &chat->bytes, record->bytes_due);
+    edited->cursor = session_cursor(chat, session);
+    edited->flags &= (uint8_t) ~SESSION_LAGGING;
+    chat_commit(chat);
+    session_set_lagging(chat, session, true);
+    return error_trace(session_restore(chat, session));
+}
+
+static int restore_sessions(Chat *chat, uint32_t n)
+{
+    int r = 0;
+
+    while (n > 0 && session_record(chat, n - 1)->serial == 0)
+        n--;
+    for (uint32_t session = 0; session < n && r == 0; session++) {
+        bool is_used = session_record(chat, session)->serial != 0;
+
+        slots_count(&chat->session_slots, is_used);
+        if (is_used)
+            r = restore_session(chat, session);
+    }
+    return r > 0 ? RESTORE_DAMAGED : error_trace(r);
+}
+
+static int restore_rooms(Chat *chat, uint32_t n)
+{
+    const RoomRecord *rooms = chat->state.rooms;
+    int r = 0;
+
+    while (n > 0 && rooms[n - 1].created_wall == 0)
+        n--;
+    for (uint32_t room = 0; room < n && r == 0; room++) {
+        slots_count(&chat->room_slots, rooms[room].created_wall != 0);
+        if (rooms[room].created_wall == 0)
+            continue;
+        r = room_index(chat, room, &rooms[room].name);
+        if (rooms[room].n_came + rooms[room].n_left + rooms[room].n_renamed > 0)
+            chat->next_summary = chat->now;
+    }
+    return r > 0 ? RESTORE_DAMAGED : error_trace(r);
+}
+
+/* Who came into a room first, of those who are there, and into which room somebody came first: both are seen.
+ */
+static int compare_joined(const void *a, const void *b, void *userdata)
+{
+    const MemberRecord *members = userdata;
+    uint32_t first = *(const uint32_t *) a, second = *(const uint32_t *) b;
+
+    if (members[first].joined != members[second].joined)
+        return members[first].joined < members[second].joined ? -1 : 1;
+    return first < second ? -1 : 1;
+}
+
+static int restore_members(Chat *chat, uint32_t n)
+{
+    const MemberRecord *members = chat->state.members;
+    uint32_t *order, n_used = 0;
+    int r = 0;
+
+    while (n > 0 && members[n - 1].joined == 0)
+        n--;
+    order = malloc(sizeof *order * ((size_t) n + 1));
+    if (order == NULL)
+        return error_origin(-ENOMEM);
+    for (uint32_t member = 0; member < n; member++) {
+        slots_count(&chat->member_slots, members[member].joined != 0);
+        if (members[member].joined != 0)
+            order[n_used++] = member;
+    }
+    qsort_r(order, n_used, sizeof *order, compare_joined, (void *) (uintptr_t) members);
+    for (uint32_t i = 0; i < n_used && r == 0; i++) {
+        const MemberRecord *record = &members[order[i]];
+
+        if (room_member(chat, record->room, record->session) != SLOT_NONE)
+            r = RESTORE_DAMAGED;
+        else
+            room_link(chat, order[i], record->session, record->room);
+    }
+    free(order);
+    return r;
+}
+
+/* What only the lists can tell: everybody is somewhere, and every room but the lobby has somebody. */
+static const char *find_stray(const Chat *chat)
+{
+    uint64_t most = chat->state.header->transcript_size / 2 / sizeof(Entry);
+
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
+        const SessionRecord *record = session_record(chat, session);
+
+        if (record->serial == 0)
+            continue;
+        if (room_member(chat, record->current_room, session) == SLOT_NONE)
+            return "a session is not in its current room";
+        if (chat->sessions[session].n_rooms > most)
+            return "a session is in too many rooms";
+    }
+    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++)
+        if (chat->state.rooms[room].created_wall != 0 && chat->rooms[room].n_members == 0)
+            return "a room has nobody in it";
+    return NULL;
+}
+
+int restore_run(Chat *chat)
+{
+    StateUse use = state_use(&chat->state);
+    const char *why;
+    int r;
+
+    r = check_state(&chat->state, &use, &why);
+    if (r < 0)
+        return error_trace(r);
+    if (why == NULL) {
+        why = "two have one name, or somebody is in a room twice";
+        r = restore_sessions(chat, use.n_sessions);
+        if (r == 0)
+            r = restore_rooms(chat, use.n_rooms);
+        if (r == 0)
+            r = restore_members(chat, use.n_members);
+        if (r < 0)
+            return error_trace(r);
+        if (r == 0)
+            why = find_stray(chat);
+    }
+    if (why != NULL) {
+        log_event(chat->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_STATE_REFUSED},
+                  "The state of the last process is damaged: %s.", why);
+        return RESTORE_DAMAGED;
+    }
+    state_barrier();
+    crash_point();
+    chat->state.header->flushed = chat->state.header->head;
+    return 0;
+}

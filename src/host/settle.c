@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/crash.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/session.h"
+#include "host/input.h"
+#include "host/server.h"
+#include "host/settle.h"
+
+/* TCP states that include/net/tcp_states.h and tcp_info number so, and in which the peer's FIN has come. */
+enum { STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9, STATE_CLOSING = 11 };
+
+/* Bytes that a process has read from and written to a connection. */
+typedef struct Counts {
+    uint64_t in, out;
+} Counts;
+
+static bool look_once(int fd, struct tcp_info *info, Counts *counts)
+{
+    socklen_t n = sizeof *info;
+    int in = 0, out = 0;
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &n) < 0 || ioctl(fd, SIOCINQ, &in) < 0 ||
+        ioctl(fd, SIOCOUTQ, &out) < 0)
+        return false;
+    counts->in = info->tcpi_bytes_received - (uint64_t) in;
+    /* The FIN counts as a byte that was received, and not as one that can be read. */
+    if (info->tcpi_state == STATE_CLOSE_WAIT || info->tcpi_state == STATE_LAST_ACK ||
+        info->tcpi_state == STATE_CLOSING)
+        counts->in--;
+    counts->out = info->tcpi_bytes_acked + (uint64_t) out;
+    return info->tcpi_state != STATE_CLOSE;
+}
+
+/* Packets come and are acknowledged meanwhile: what is seen must have been true at one moment. */
+static bool count_tcp(int fd, Counts *ret_counts)
+{
+    struct tcp_info before, after = {0};
+    Counts counts;
+
+    if (!look_once(fd, &after, ret_counts))
+        return false;
+    do {
+        before = after;
+        counts = *ret_counts;
+        if (!look_once(fd, &after, ret_counts))
+            return false;
+    } while (before.tcpi_bytes_received != after.tcpi_bytes_received ||
+             before.tcpi_bytes_acked != after.tcpi_bytes_acked || before.tcpi_state != after.tcpi_state ||
+             counts.in != ret_counts->in || counts.out != ret_counts->out);
+    return true;
+}
+
+/*
+ * The offset for peeking moves forward by what is peeked and back by what is taken, and belongs to the socket
+ * (socket(7), SO_PEEK_OFF); it is 0 before each look.
+ */
+static bool count_unix(int fd, const SessionRecord *record, Counts *ret_counts)
+{
+    socklen_t n = sizeof(int);
+    int offset;
+
+    *ret_counts = (Counts){.in = record->bytes_taken, .out = record->bytes_out};
+    if (record->bytes_in + record->n_half == record->bytes_taken)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &n) < 0 || offset < 0 || offset > record->n_peeked)
+        return false;
+    ret_counts->in += (uint64_t) (record->n_peeked - offset);
+    return true;
+}
+
+/* An item that was begun by a process that rendered otherwise ends where it is. */
+static void skip_begun(Server *server, uint32_t session, uint64_t bytes_out)
+{
+    Stream *stream = &server->stream;
+    SessionRecord *record;
+    Item item;
+
+    stream_open(stream, server->chat, session);
+    if (!stream_next(stream, &item))
+        stream->next = stream->item;
+    stream->next.lost++;
+    stream->next.flags |= SESSION_CUT;
+    record = state_edit_reading(&server->chat->state, session);
+    record->bytes_out = bytes_out;
+    stream_store(stream, 0);
+}
+
+static void settle_output(Server *server, uint32_t session, uint64_t bytes_out)
+{
+    const SessionRecord *record = session_record(server->chat, session);
+    uint64_t sent = bytes_out - record->bytes_out;
+
+    if (server->chat->state.header->rendering != FRONT_RENDERING) {
+        if (sent > 0 || record->written > 0)
+            skip_begun(server, session, bytes_out);
+        return;
+    }
+    if (sent == 0)
+        return;
+    stream_open(&server->stream, server->chat, session);
+    (void) front_store_sent(server->front, &server->stream, server->chunk, sent);
+}
+
+bool settle_connection(Server *server, uint32_t session)
+{
+    const Connection *connection = &server->connections[session];
+    const SessionRecord *record = session_record(server->chat, session);
+    uint64_t taken = record->bytes_in + record->n_half;
+    Counts counts = {0};
+    bool is_known;
+
+    is_known = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, &counts)
+                                                  : count_unix(connection->fd, record, &counts);
+    if (!is_known || counts.in > taken || counts.out < record->bytes_out)
+        return false;
+    crash_point();
+    input_consume(server, session, taken - counts.in);
+    crash_point();
+    settle_output(server, session, counts.out);
+    return true;
+}

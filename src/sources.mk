@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# SPDX-FileCopyrightText: The chatd authors
+#
+# All of the daemon but main.c, for the daemon itself (here) and for the variants that the tests build (tests/Makefile.am).
+CHATD_SOURCES = \
+	%reldir%/base/clock.c %reldir%/base/clock.h \
+	%reldir%/base/config.c %reldir%/base/config.h \
+	%reldir%/base/config-load.c \
+	%reldir%/base/crash.c %reldir%/base/crash.h \
+	%reldir%/base/dropin.c %reldir%/base/dropin.h \
+	%reldir%/base/error.h \
+	%reldir%/base/guess.c %reldir%/base/guess.h \
+	%reldir%/base/limits.h \
+	%reldir%/base/log.c %reldir%/base/log.h \
+	%reldir%/base/macro.c %reldir%/base/macro.h \
+	%reldir%/base/name.c %reldir%/base/name.h \
+	%reldir%/base/parse.c %reldir%/base/parse.h \
+	%reldir%/base/rate.c %reldir%/base/rate.h \
+	%reldir%/base/slots.c %reldir%/base/slots.h \
+	%reldir%/base/text.c %reldir%/base/text.h \
+	%reldir%/chat/chat.c %reldir%/chat/chat.h \
+	%reldir%/chat/check.c %reldir%/chat/check.h \
+	%reldir%/chat/command.c %reldir%/chat/command.h \
+	%reldir%/chat/command-fault.c \
+	%reldir%/chat/command-person.c \
+	%reldir%/chat/command-room.c \
+	%reldir%/chat/command-server.c \
+	%reldir%/chat/ignore.c %reldir%/chat/ignore.h \
+	%reldir%/chat/index.c %reldir%/chat/index.h \
+	%reldir%/chat/peer.c %reldir%/chat/peer.h \
+	%reldir%/chat/restore.c %reldir%/chat/restore.h \
+	%reldir%/chat/room.c %reldir%/chat/room.h \
+	%reldir%/chat/session.c %reldir%/chat/session.h \
+	%reldir%/chat/state.c %reldir%/chat/state.h \
+	%reldir%/chat/stream.c %reldir%/chat/stream.h \
+	%reldir%/chat/transcript.c %reldir%/chat/transcript.h \
+	%reldir%/front/front.c %reldir%/front/front.h \
+	%reldir%/front/plain.c %reldir%/front/plain.h \
+	%reldir%/front/plain-frame.c \
+	%reldir%/front/telnet.c %reldir%/front/telnet.h \
+	%reldir%/host/adopt.c %reldir%/host/adopt.h \
+	%reldir%/host/connection.c %reldir%/host/connection.h \
+	%reldir%/host/delivery.c %reldir%/host/delivery.h \
+	%reldir%/host/fault.c %reldir%/host/fault.h \
+	%reldir%/host/history.c %reldir%/host/history.h \
+	%reldir%/host/inherit.c %reldir%/host/inherit.h \
+	%reldir%/host/input.c %reldir%/host/input.h \
+	%reldir%/host/journal.c %reldir%/host/journal.h \
+	%reldir%/host/listener.c %reldir%/host/listener.h \
+	%reldir%/host/liveness.c %reldir%/host/liveness.h \
+	%reldir%/host/notify.c %reldir%/host/notify.h \
+	%reldir%/host/reload.c %reldir%/host/reload.h \
+	%reldir%/host/server.c %reldir%/host/server.h \
+	%reldir%/host/settle.c %reldir%/host/settle.h \
+	%reldir%/host/vault.c %reldir%/host/vault.h
