@@ -222,8 +222,7 @@ static const char *check_session(const Check *check, uint32_t session)
         record->item_key >= 1 << 6 || !is_boolean(&record->is_within_line) ||
         !is_boolean(&record->peer.is_local))
         return "the flags of a session";
-    if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES ||
-        record->bytes_taken > record->bytes_in + record->n_half || record->bytes_in > COUNT_MAX ||
+    if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in > COUNT_MAX ||
         record->bytes_out > COUNT_MAX)
         return "the byte counts of a session";
     if (record->current_room >= check->use->n_rooms || record->reply_session >= header->max_sessions)

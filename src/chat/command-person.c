@@ -59,7 +59,7 @@ int command_me(Chat *chat, uint32_t session, Arguments arguments)
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
 
-    record->spoke_wall = chat->wall;
+    record->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
     chat_tell_room(chat, record->current_room, ENTRY_ACTION, session, arguments.text, arguments.n);
     return 0;
 }
@@ -69,7 +69,7 @@ static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments t
     SessionRecord *receiver = state_edit_session(&chat->state, to);
     const AwayRecord *away = &chat->state.aways[to];
 
-    state_edit_session(&chat->state, session)->spoke_wall = chat->wall;
+    state_edit_session(&chat->state, session)->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
     receiver->reply_session = session;
     receiver->reply_serial = session_record(chat, session)->serial;
     chat_tell(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
@@ -117,16 +117,16 @@ static void answer_rooms_of(Chat *chat, uint32_t session)
     }
 }
 
-static void answer_ago(Chat *chat, uint64_t wall)
+static void answer_ago(Chat *chat, uint32_t then)
 {
-    uint64_t seconds = chat->wall > wall ? (chat->wall - wall) / USEC_PER_SEC : 0;
+    uint32_t now = (uint32_t) (chat->wall / USEC_PER_SEC), seconds = now > then ? now - then : 0;
 
     if (seconds < 60)
         chat_answer(chat, "less than a minute");
     else if (seconds < 3600)
-        chat_answer(chat, "%u min", (unsigned) (seconds / 60));
+        chat_answer(chat, "%u min", seconds / 60);
     else
-        chat_answer(chat, "%u h %u min", (unsigned) (seconds / 3600), (unsigned) (seconds / 60 % 60));
+        chat_answer(chat, "%u h %u min", seconds / 3600, seconds / 60 % 60);
 }
 
 int command_whois(Chat *chat, uint32_t session, Arguments arguments)
@@ -142,10 +142,10 @@ int command_whois(Chat *chat, uint32_t session, Arguments arguments)
     chat_answer(chat, "%s is ", record->nick.bytes);
     answer_rooms_of(chat, who);
     chat_answer(chat, ".\nCame ");
-    answer_ago(chat, record->connected_wall);
-    if (record->spoke_wall > record->connected_wall) {
+    answer_ago(chat, record->connected);
+    if (record->spoke > record->connected) {
         chat_answer(chat, " ago, spoke ");
-        answer_ago(chat, record->spoke_wall);
+        answer_ago(chat, record->spoke);
         chat_answer(chat, " ago.");
     } else {
         chat_answer(chat, " ago, has said nothing yet.");

@@ -120,7 +120,7 @@ int command_execute(Chat *chat, uint32_t session, const char *line, size_t n)
         text++;
         n--;
     }
-    record->spoke_wall = chat->wall;
+    record->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
     chat_tell_room(chat, record->current_room, ENTRY_SAID, session, text, n);
     return 0;
 }

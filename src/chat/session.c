@@ -89,8 +89,8 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
         .settings = SETTING_TIME | SETTING_JOINS,
         .current_room = ROOM_LOBBY,
         .greet_others = chat_n_people(chat) - 1,
-        .connected_wall = chat->wall,
-        .spoke_wall = chat->wall,
+        .connected = (uint32_t) (chat->wall / USEC_PER_SEC),
+        .spoke = (uint32_t) (chat->wall / USEC_PER_SEC),
         .peer = *peer,
     };
     /* A place that was just given back may still be on the list of this turn. */

@@ -120,14 +120,14 @@ typedef struct __attribute__((aligned(64))) SessionRecord {
     uint16_t answered;      /* telnet requests in the pending line that were answered */
     uint64_t end;           /* with SESSION_ENDING */
     uint64_t bytes_in;      /* of its input that made up executed lines */
-    uint64_t bytes_taken;   /* of its input that have left the socket; of AF_UNIX clients */
+    uint32_t bytes_taken;   /* of its input that have left the socket, modulo 2^32; of AF_UNIX clients */
     uint16_t n_peeked;      /* bytes of the last look at the socket; of AF_UNIX clients */
     uint16_t n_half;        /* bytes of the half line that is kept; its record is not touched before */
     uint16_t n_ignored;
     uint32_t greet_others; /* how many others the greeting tells of */
     uint64_t lines_due, bytes_due;
-    uint64_t connected_wall, spoke_wall;
-    uint64_t reply_serial; /* who last said something in private */
+    uint32_t connected, spoke; /* when it did: seconds since the epoch, good until 2106 */
+    uint64_t reply_serial;     /* who last said something in private */
     uint32_t reply_session;
     Peer peer;
     Name nick;

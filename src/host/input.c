@@ -207,7 +207,7 @@ void input_consume(Server *server, uint32_t session, uint64_t n)
         n -= (uint64_t) taken;
     }
     if (!(connection->flags & CONNECTION_TCP))
-        record->bytes_taken = record->bytes_in + record->n_half;
+        record->bytes_taken = (uint32_t) (record->bytes_in + record->n_half);
 }
 
 /*

@@ -65,15 +65,18 @@ static bool count_tcp(int fd, Counts *ret_counts)
  */
 static bool count_unix(int fd, const SessionRecord *record, Counts *ret_counts)
 {
+    uint64_t taken = record->bytes_in + record->n_half;
+    uint32_t n_left = (uint32_t) taken - record->bytes_taken;
     socklen_t n = sizeof(int);
     int offset;
 
-    *ret_counts = (Counts){.in = record->bytes_taken, .out = record->bytes_out};
-    if (record->bytes_in + record->n_half == record->bytes_taken)
+    *ret_counts = (Counts){.in = taken, .out = record->bytes_out};
+    if (n_left == 0)
         return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &n) < 0 || offset < 0 || offset > record->n_peeked)
+    if (n_left > record->n_peeked || getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &n) < 0 || offset < 0 ||
+        offset > record->n_peeked || (uint32_t) (record->n_peeked - offset) > n_left)
         return false;
-    ret_counts->in += (uint64_t) (record->n_peeked - offset);
+    ret_counts->in -= n_left - (uint32_t) (record->n_peeked - offset);
     return true;
 }
 

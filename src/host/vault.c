@@ -284,7 +284,7 @@ static int vault_look(VaultPair *pair, VaultFound *found, uint32_t *n)
         ++*n;
         crash_point();
     }
-    return error_trace(r);
+    return error_trace(MIN(r, 0));
 }
 
 static int vault_adopt_pair(Vault *vault, Inherited *inherited, unsigned i, VaultFound **found, uint32_t *n)
