@@ -18,6 +18,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "host/adopt.h"
 #include "host/inherit.h"
 #include "host/journal.h"
 #include "host/reload.h"
@@ -165,7 +166,7 @@ static int serve(const Options *options, const Log *log)
     status = adopt_sockets(log, &inherited);
     if (status != EX_OK)
         return status;
-    r = reload_load(options->config_path, log, &config);
+    r = reload_start(options->config_path, log, adopt_has_state(&inherited), &config);
     if (r != 0) {
         /* Left waiting, they would have systemd start the service again and again. */
         for (unsigned i = 0; r > 0 && i < inherited.n; i++)

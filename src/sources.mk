@@ -50,6 +50,7 @@ CHATD_SOURCES = \
 	%reldir%/host/liveness.c %reldir%/host/liveness.h \
 	%reldir%/host/notify.c %reldir%/host/notify.h \
 	%reldir%/host/reload.c %reldir%/host/reload.h \
+	%reldir%/host/runtime.c %reldir%/host/runtime.h \
 	%reldir%/host/server.c %reldir%/host/server.h \
 	%reldir%/host/settle.c %reldir%/host/settle.h \
 	%reldir%/host/vault.c %reldir%/host/vault.h

@@ -13,7 +13,9 @@
 
 int command_crash(_unused_ Chat *chat, _unused_ uint32_t session, _unused_ Arguments arguments)
 {
-    *(volatile int *) 16 = 1;
+    volatile uintptr_t nowhere = 16;
+
+    *(volatile int *) nowhere = 1;
     return 0;
 }
 
@@ -34,7 +36,7 @@ static int recurse(volatile char *above)
     volatile char here[4096];
 
     here[0] = above[0];
-    return recurse(here) + here[0];
+    return above[0] != 0 ? recurse(here) + here[0] : 0;
 }
 
 int command_overflow(_unused_ Chat *chat, _unused_ uint32_t session, _unused_ Arguments arguments)

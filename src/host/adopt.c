@@ -106,6 +106,9 @@ static int adopt_grow(Server *server, State *state, uint32_t max_clients)
 /* Begins a recovery, unless too many have failed. */
 static bool adopt_begin(Server *server, State *state)
 {
+    /* A death that somebody else brought about blames nobody, also if this process dies by a fault. */
+    if (state->header->fault == 0)
+        state->header->executing = 0;
     if (state->header->n_recoveries < RECOVERIES_MAX) {
         state->header->n_recoveries++;
         return true;
@@ -223,15 +226,17 @@ static void log_culprit(Server *server, uint32_t session)
 
     if (line != NULL)
         (void) text_escape(line, size, server->read, n);
-    log_event(server->log,
-              (LogEvent){.priority = LOG_CRIT,
-                         .id = LOG_ID_CULPRIT,
-                         .nick = record->nick.bytes,
-                         .room = server->chat->state.rooms[record->current_room].name.bytes,
-                         .line = line},
-              "The process died by signal %u (%s) while it executed a line of %s, who was dropped for it: %s",
-              server->chat->state.header->fault, strsignal((int) server->chat->state.header->fault),
-              record->nick.bytes, line != NULL ? line : "?");
+    log_event(
+        server->log,
+        (LogEvent){.priority = LOG_CRIT,
+                   .id = LOG_ID_CULPRIT,
+                   .nick = record->nick.bytes,
+                   .room = server->chat->state.rooms[record->current_room].name.bytes,
+                   .line = line},
+        "The last process died by signal %u (%s) while it executed a line of %s, who is dropped for it. "
+        "The line is in CHAT_LINE=.",
+        server->chat->state.header->fault, strsignal((int) server->chat->state.header->fault),
+        record->nick.bytes);
     free(line);
 }
 

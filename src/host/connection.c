@@ -89,6 +89,8 @@ void connection_close(Server *server, uint32_t session)
     chat_commit(server->chat);
     (void) shutdown(connection->fd, SHUT_RDWR);
     crash_point();
+    /* close(2) would not do it: the copy in the vault is the same socket. */
+    (void) epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     vault_forget(&server->vault, session, server->chat->now);
     connection->fd = fd_close(connection->fd);
 }

@@ -28,10 +28,10 @@ enum {
     LINGER_SECONDS = 1, /* how long the thread waits for more */
 };
 
-/* The fields of one entry, "NAME=value", each ended by a NUL. The message is the first. */
+/* The fields of one entry, "NAME=value", each ended by a NUL. The message is the first in `bytes`. */
 typedef struct Record {
     size_t n;
-    int priority;
+    char *line; /* owned; "CHAT_LINE=value", which may be much longer than the rest; mostly NULL */
     char bytes[RECORD_BYTES];
 } Record;
 
@@ -66,7 +66,9 @@ static void record_fill(Record *record, const LogEvent *event)
     char number[16];
 
     record->n = 0;
-    record->priority = event->priority;
+    record->line = NULL;
+    if (event->line != NULL && asprintf(&record->line, "CHAT_LINE=%s", event->line) < 0)
+        record->line = NULL;
     record_add(record, "MESSAGE", event->message);
     (void) snprintf(number, sizeof number, "%d", event->priority);
     record_add(record, "PRIORITY", number);
@@ -93,10 +95,14 @@ static void record_write(const Record *record, JournalTarget target)
         int length = snprintf(line, sizeof line, "chatd: %s\n", record->bytes + STRLEN("MESSAGE="));
 
         /* Not by stdio: at exit that would wait for a write that hangs. */
-        if (write(STDERR_FILENO, line, MIN((size_t) length, sizeof line - 1)) < 0)
+        if (write(STDERR_FILENO, line, MIN((size_t) length, sizeof line - 1)) < 0 ||
+            (record->line != NULL && (write(STDERR_FILENO, record->line, strlen(record->line)) < 0 ||
+                                      write(STDERR_FILENO, "\n", 1) < 0)))
             errno = 0; /* nobody reads it, ignoring */
         return;
     }
+    if (record->line != NULL)
+        fields[n++] = (struct iovec){.iov_base = record->line, .iov_len = strlen(record->line)};
     for (size_t at = 0; at < record->n && n < RECORD_FIELDS; at += fields[n++].iov_len + 1)
         fields[n] = (struct iovec){.iov_base = (void *) (uintptr_t) (record->bytes + at),
                                    .iov_len = strlen(record->bytes + at)};
@@ -143,6 +149,7 @@ static void *journal_main(void *userdata)
         journal->n--;
         (void) pthread_mutex_unlock(&journal->lock);
         record_write(&record, journal->target);
+        free(record.line);
         (void) pthread_mutex_lock(&journal->lock);
         if (journal->n == 0)
             journal_tell_dropped(journal);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "host/reload.h"
+#include "host/runtime.h"
 #include "host/server.h"
 
 static void report(void *userdata, int level, const char *file, unsigned line, const char *message)
@@ -22,9 +27,40 @@ static void report(void *userdata, int level, const char *file, unsigned line, c
         log_event(log, event, "%s: %s", file, message);
 }
 
-int reload_load(const char *path, const Log *log, Config *ret_config)
+static int reload_load(const char *path, const Log *log, Config *ret_config)
 {
     return error_trace(config_load(path, report, (void *) (uintptr_t) log, ret_config));
+}
+
+/* What is in force is kept here, so that a start that finds an error in the files while people are connected
+ * can go on with it. */
+static const char IN_FORCE[] = "chatd.conf";
+
+static void reload_remember(const Config *config)
+{
+    _cleanup_(fd_closep) int fd = memfd_create("chatd-conf", MFD_CLOEXEC);
+    _cleanup_(file_closep) FILE *stream = fd >= 0 ? fdopen(dup(fd), "w") : NULL;
+
+    if (stream != NULL && config_print(config, stream) == 0)
+        (void) runtime_save(IN_FORCE, fd);
+}
+
+int reload_start(const char *path, const Log *log, bool has_people, Config *ret_config)
+{
+    char last[RUNTIME_PATH_MAX];
+    int r = reload_load(path, log, ret_config);
+
+    if (r > 0 && has_people) {
+        log_event(
+            log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_CONFIG_REFUSED},
+            "The configuration has an error. For those who are connected the service goes on with the one "
+            "that was in force.");
+        r = config_load_from(runtime_path(IN_FORCE, last) ? last : "", true, NULL, 0, report,
+                             (void *) (uintptr_t) log, ret_config);
+    }
+    if (r == 0)
+        reload_remember(ret_config);
+    return r > 0 ? r : error_trace(r);
 }
 
 /* The sizes of the state are those of the start: whether it is too small for `config`, or has another
@@ -48,12 +84,12 @@ static void reload_apply(Server *server, const Config *config)
 
     config_done(&server->config);
     server->config = *config;
+    reload_remember(config);
     chat_set_config(server->chat, &server->config);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_CONFIG_RELOADED},
               "The new configuration is in force%s.",
-              restart ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient=, MaxIgnores= and another "
-                        "TranscriptSize= "
-                        "are so after the next start"
+              restart ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient= and MaxIgnores= are so after a "
+                        "restart, and another TranscriptSize= after a start with nobody connected"
                       : "");
 }
 
