@@ -33,6 +33,7 @@ typedef enum FrameResult {
 typedef struct FrameInput {
     const char *bytes;
     size_t n;
+    size_t n_kept;       /* of these were taken before: a frame that consumes any consumes them all */
     bool is_all;         /* nothing follows: the last line needs no line end */
     bool is_skipping;    /* in the rest of a line that was too long */
     uint16_t n_answered; /* requests in these bytes that were answered when they were looked at before */

@@ -112,7 +112,6 @@ static int input_take_frame(Server *server, uint32_t session, FrameResult kind, 
         *ret_result = FRAMES_HELD;
         return 0;
     }
-    /* A kept half line has no end in it, so it is the beginning of the first frame. */
     assert(frame->n_consumed >= record->n_half);
     record->bytes_in += frame->n_consumed;
     record->n_half = 0;
@@ -161,6 +160,7 @@ static int input_take_frames(Server *server, uint32_t session, const Look *look,
         FrameInput input = {
             .bytes = server->read + at,
             .n = look->n - at,
+            .n_kept = record->n_half,
             .is_all = look->is_all,
             .is_skipping = record->flags & SESSION_SKIPPING,
             .n_answered = record->answered,

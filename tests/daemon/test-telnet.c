@@ -217,6 +217,34 @@ START_TEST(endless_subnegotiation)
 }
 END_TEST
 
+/* A half line of a unix client is kept in the state. What is kept ends with a request that is never finished,
+ * and is given up as a whole when the line has become too long: after more bytes, or by a new limit. */
+START_TEST(kept_request_that_is_too_long)
+{
+    Daemon *daemon = daemon_start(.listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+    Client *alice = client_connect_as(daemon, "alice"), *carol = client_connect_to(daemon, 1, "carol");
+
+    client_sync(alice);
+    client_send_run(carol, 'a', 1900);
+    client_send_parts(carol, alice, IAC SB, 2, 1);
+    client_send_run(carol, 'x', 20000);
+    client_expect(carol,
+                  "!! That line had more than 2000 bytes and was not sent. The rest of it was skipped.");
+    client_send_text(carol, IAC SE "\nhello\n");
+    client_expect(alice, "[{time}] <carol> hello");
+
+    client_send_run(carol, 'a', 1900);
+    client_send_parts(carol, alice, IAC SB, 2, 1);
+    daemon_write_file(daemon, "chatd.conf", DAEMON_CONFIG "MaxLineLength=80\n");
+    daemon_reload(daemon);
+    client_send_text(carol, "x");
+    client_expect(carol, "!! That line had more than 80 bytes and was not sent. The rest of it was skipped.");
+    client_send_text(carol, IAC SE "\nagain\n");
+    client_expect(alice, "[{time}] <carol> again");
+    daemon_stop(daemon);
+}
+END_TEST
+
 START_TEST(request_cut_by_the_end)
 {
     static const char *const ends[] = {"hi" IAC, "hi" IAC WILL, "hi" IAC SB "\x18x", "hi" IAC SB "\x18" IAC};
@@ -242,4 +270,4 @@ END_TEST
 SUITE_MAIN("telnet", {negotiation_is_refused_at_every_split, 0}, {negotiation_is_refused_byte_by_byte, 0},
            {refusal_comes_before_the_line_ends, 0}, {refusal_before_the_greeting_is_read, 0},
            {synch_with_urgent_data, 0}, {flood_of_requests, 0}, {endless_subnegotiation, 0},
-           {request_cut_by_the_end, 0})
+           {request_cut_by_the_end, 0}, {kept_request_that_is_too_long, 0})
