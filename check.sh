@@ -295,7 +295,8 @@ stage_lint() {
         done
     fi
     if has shellcheck; then
-        try shellcheck shellcheck -x install.sh check.sh .ci/run tests/system/machine tests/system/run tests/system/inside
+        # -a: what inside reads is judged with it.
+        try shellcheck shellcheck -x -a install.sh check.sh .ci/run tests/system/machine tests/system/run tests/system/inside
     fi
 }
 

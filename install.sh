@@ -15,8 +15,8 @@ usage: sudo ./install.sh [--prefix=DIR] [--port=N]
        sudo ./install.sh --uninstall [--purge] [--prefix=DIR]
 
 Installs what chatd needs to be built (packages of this distribution, by apt or dnf), builds and installs it, and
-starts chat.socket. Run again it upgrades. Where systemd does not run the system, as in most containers, it serves in
-the foreground until Ctrl-C.
+starts chat.socket. Run again it upgrades, under the people who are connected: they stay. Where systemd does not run
+the system, as in most containers, it serves in the foreground until Ctrl-C.
 
   --prefix=DIR   install below DIR instead of /usr/local
   --port=N       listen on port N instead of 7000
@@ -189,6 +189,12 @@ check_port() {
 
 ## The verbs
 
+# Before anything is changed: a service would go on with settings that are nowhere written, or not start.
+check_config() {
+    run src/chatd --check-config || fail "The new version refuses the configuration; see above. Nothing was changed." \
+        "Mend it, and run this again. What is installed goes on until then."
+}
+
 check_systemd_version() {
     local version
     version=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p') || true
@@ -209,7 +215,7 @@ start_with_systemd() {
     else
         systemctl start chat.socket
     fi
-    systemctl try-restart chat.service
+    systemctl try-restart chat.service || true # greet() tells
     port=$(systemctl show --property=Listen --value chat.socket | sed -n 's/.*:\([0-9]*\) (Stream).*/\1/p' | head -n 1)
 }
 
@@ -246,6 +252,7 @@ install_chatd() {
     install_packages
     check_systemd_version
     build
+    check_config
     install_files
     systemd_runs || serve_in_foreground
     start_with_systemd
@@ -268,6 +275,7 @@ uninstall_chatd() {
     if systemd_runs; then
         systemctl --quiet disable --now chat.socket chat.service 2>/dev/null || true
     fi
+    rm -rf /run/chatd /run/private/chatd # which RuntimeDirectory= with DynamicUser= leaves
     rm -f "$port_conf"
     rmdir "${port_conf%/*}" 2>/dev/null || true
     if config_is_as_shipped || [[ -n $purge ]]; then

@@ -138,6 +138,8 @@ static int state_map(State *state, const Regions *regions)
     state->base = mmap(NULL, state->size, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
     if (state->base == MAP_FAILED)
         return error_origin(-errno);
+    /* A core file need not have in it what people say. */
+    (void) madvise(state->base, state->size, MADV_DONTDUMP);
     state_point(state, regions);
     return 0;
 }

@@ -212,9 +212,6 @@ static void adopt_settle(Server *server)
         }
         if (connection->flags & CONNECTION_TCP)
             liveness_watch(server, session);
-        /* What it has not read is sent in the first turn, and what it says is listened to after that. */
-        chat_touch_session(server->chat, session);
-        connection_set_ready(server, session);
     }
 }
 

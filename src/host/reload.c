@@ -88,9 +88,10 @@ static void reload_apply(Server *server, const Config *config)
     chat_set_config(server->chat, &server->config);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_CONFIG_RELOADED},
               "The new configuration is in force%s.",
-              restart ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient= and MaxIgnores= are so after a "
-                        "restart, and another TranscriptSize= after a start with nobody connected"
-                      : "");
+              restart
+                  ? "; a larger MaxClients=, MaxRooms=, MaxRoomsPerClient= and MaxIgnores= are so after a "
+                    "restart, and another TranscriptSize= after a start with nobody connected"
+                  : "");
 }
 
 int reload_run(Server *server)

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -15,55 +16,91 @@
 #include "host/server.h"
 #include "host/settle.h"
 
-/* TCP states that include/net/tcp_states.h and tcp_info number so, and in which the peer's FIN has come. */
-enum { STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8, STATE_LAST_ACK = 9, STATE_CLOSING = 11 };
+/* TCP states, numbered as in tcp_info (include/net/tcp_states.h of the kernel). */
+enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_CLOSE_WAIT = 8 };
+
+/* What became of a connection. */
+typedef enum Condition {
+    CONDITION_OPEN,
+    CONDITION_OVER, /* the peer has ended it; what it said can still be read */
+    CONDITION_GONE,
+} Condition;
 
 /* Bytes that a process has read from and written to a connection. */
 typedef struct Counts {
     uint64_t in, out;
+    int unread;
+    bool has_fin; /* the peer's */
 } Counts;
+
+/* Whether the peer ended a closed connection by a FIN, and not by a reset: this number counts it as unread
+ * (tcp(7), TCP_INQ). */
+static bool closed_by_fin(int fd, int unread)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    int on = 1, with_fin = 0;
+    struct cmsghdr *header;
+
+    if (setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on) < 0 ||
+        recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) < 0)
+        return false;
+    header = CMSG_FIRSTHDR(&message);
+    if (header == NULL || header->cmsg_level != IPPROTO_TCP || header->cmsg_type != TCP_CM_INQ)
+        return false;
+    memcpy(&with_fin, CMSG_DATA(header), sizeof with_fin);
+    return with_fin > unread;
+}
 
 static bool look_once(int fd, struct tcp_info *info, Counts *counts)
 {
     socklen_t n = sizeof *info;
-    int in = 0, out = 0;
+    int unsent = 0;
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &n) < 0 || ioctl(fd, SIOCINQ, &in) < 0 ||
-        ioctl(fd, SIOCOUTQ, &out) < 0)
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &n) < 0 || ioctl(fd, SIOCINQ, &counts->unread) < 0 ||
+        ioctl(fd, SIOCOUTQ, &unsent) < 0)
         return false;
-    counts->in = info->tcpi_bytes_received - (uint64_t) in;
+    counts->has_fin = info->tcpi_state == STATE_CLOSE_WAIT ||
+                      (info->tcpi_state == STATE_CLOSE && closed_by_fin(fd, counts->unread));
     /* The FIN counts as a byte that was received, and not as one that can be read. */
-    if (info->tcpi_state == STATE_CLOSE_WAIT || info->tcpi_state == STATE_LAST_ACK ||
-        info->tcpi_state == STATE_CLOSING)
-        counts->in--;
-    counts->out = info->tcpi_bytes_acked + (uint64_t) out;
-    return info->tcpi_state != STATE_CLOSE;
+    counts->in = info->tcpi_bytes_received - (uint64_t) counts->unread - counts->has_fin;
+    counts->out = info->tcpi_bytes_acked + (uint64_t) unsent;
+    return true;
 }
 
 /* Packets come and are acknowledged meanwhile: what is seen must have been true at one moment. */
-static bool count_tcp(int fd, Counts *ret_counts)
+static Condition count_tcp(int fd, Counts *ret_counts)
 {
     struct tcp_info before, after = {0};
     Counts counts;
 
     if (!look_once(fd, &after, ret_counts))
-        return false;
+        return CONDITION_GONE;
     do {
         before = after;
         counts = *ret_counts;
         if (!look_once(fd, &after, ret_counts))
-            return false;
+            return CONDITION_GONE;
     } while (before.tcpi_bytes_received != after.tcpi_bytes_received ||
              before.tcpi_bytes_acked != after.tcpi_bytes_acked || before.tcpi_state != after.tcpi_state ||
              counts.in != ret_counts->in || counts.out != ret_counts->out);
-    return true;
+    if (after.tcpi_state == STATE_ESTABLISHED || after.tcpi_state == STATE_CLOSE_WAIT)
+        return CONDITION_OPEN;
+    /* In the other states we have ended our side: it was being closed. */
+    return after.tcpi_state == STATE_CLOSE && ret_counts->unread > 0 ? CONDITION_OVER : CONDITION_GONE;
 }
 
 /*
  * The offset for peeking moves forward by what is peeked and back by what is taken, and belongs to the socket
  * (socket(7), SO_PEEK_OFF); it is 0 before each look.
  */
-static bool count_unix(int fd, const SessionRecord *record, Counts *ret_counts)
+static Condition count_unix(int fd, const SessionRecord *record, Counts *ret_counts)
 {
     uint64_t taken = record->bytes_in + record->n_half;
     uint32_t n_left = (uint32_t) taken - record->bytes_taken;
@@ -72,12 +109,12 @@ static bool count_unix(int fd, const SessionRecord *record, Counts *ret_counts)
 
     *ret_counts = (Counts){.in = taken, .out = record->bytes_out};
     if (n_left == 0)
-        return true;
+        return CONDITION_OPEN;
     if (n_left > record->n_peeked || getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &n) < 0 || offset < 0 ||
         offset > record->n_peeked || (uint32_t) (record->n_peeked - offset) > n_left)
-        return false;
+        return CONDITION_GONE;
     ret_counts->in -= n_left - (uint32_t) (record->n_peeked - offset);
-    return true;
+    return CONDITION_OPEN;
 }
 
 /* An item that was begun by a process that rendered otherwise ends where it is. */
@@ -115,19 +152,27 @@ static void settle_output(Server *server, uint32_t session, uint64_t bytes_out)
 
 bool settle_connection(Server *server, uint32_t session)
 {
-    const Connection *connection = &server->connections[session];
+    Connection *connection = &server->connections[session];
     const SessionRecord *record = session_record(server->chat, session);
     uint64_t taken = record->bytes_in + record->n_half;
     Counts counts = {0};
-    bool is_known;
+    Condition condition;
 
-    is_known = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, &counts)
-                                                  : count_unix(connection->fd, record, &counts);
-    if (!is_known || counts.in > taken || counts.out < record->bytes_out)
+    condition = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, &counts)
+                                                   : count_unix(connection->fd, record, &counts);
+    if (condition == CONDITION_GONE || counts.in > taken ||
+        (condition == CONDITION_OPEN && counts.out < record->bytes_out))
         return false;
     crash_point();
     input_consume(server, session, taken - counts.in);
     crash_point();
-    settle_output(server, session, counts.out);
+    if (condition == CONDITION_OPEN) {
+        settle_output(server, session, counts.out);
+        /* What it has not read is sent before it is listened to. */
+        chat_touch_session(server->chat, session);
+    } else {
+        connection->flags |= counts.has_fin ? CONNECTION_HANGUP : CONNECTION_BROKEN;
+    }
+    connection_set_ready(server, session);
     return true;
 }

@@ -15,5 +15,6 @@
 
 typedef struct Server Server;
 
-/* False: the connection has broken down, or is not what the state knows. */
+/* And has it sent what it has not read, and listened to. False: there is nothing more to be had from the
+ * connection, or it is not what the state knows. */
 bool settle_connection(Server *server, uint32_t session);

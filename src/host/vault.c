@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/crash.h"
@@ -263,12 +265,13 @@ static int take_partner(Inherited *inherited, const char *name)
     return -1;
 }
 
-/* Which of the two has the queue; an empty one may be either. */
+/* Which of the two has the queue; an empty one may be either. Not by a look: somebody who died may have left
+ * the offset for that at the end. */
 static bool has_queue(int fd)
 {
-    char byte;
+    int n = 0;
 
-    return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return ioctl(fd, SIOCINQ, &n) == 0 && n > 0;
 }
 
 static int vault_look(VaultPair *pair, VaultFound *found, uint32_t *n)
