@@ -368,6 +368,9 @@ static int handle(void *userdata, const char *section, const char *key, const ch
             return 1;
         }
         value = text;
+    } else if (item->type == CONFIG_MOTD && *value != '\0' && strstr(loader->text, " ;") != NULL) {
+        loader_report(loader, LOG_WARNING, loader->line,
+                      "What follows \" ;\" is a comment. To have it in %s= write the value in quotes.", key);
     }
     if (*value == '\0' && !is_quoted)
         config_reset(&loader->config, item);

@@ -188,6 +188,8 @@ static const struct {
     {"[Limit]\n", ""}, /* nothing in it, so nothing is ignored */
     {"[Limits]\nMaxClient=1\n",
      "W chatd.conf:2 Unknown key MaxClient=, ignoring. Did you mean MaxClients=?\n"},
+    {"[Chat]\nMotd=tea ; and cake\nMotd=\"tea ; and cake\"\nMotd=tea;cake\n",
+     "W chatd.conf:2 What follows \" ;\" is a comment. To have it in Motd= write the value in quotes.\n"},
     {"[Limits]\nmaxclients=1\n",
      "W chatd.conf:2 Unknown key maxclients=, ignoring. Did you mean MaxClients=?\n"},
     {"[Limits]\nColour=green\n", "W chatd.conf:2 Unknown key Colour=, ignoring.\n"},
