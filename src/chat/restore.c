@@ -31,10 +31,10 @@ static int restore_session(Chat *chat, uint32_t session)
     edited = state_edit_session(&chat->state, session);
     edited->lines_due = plausible_due(chat, &chat->lines, record->lines_due);
     edited->bytes_due = plausible_due(chat, &chat->bytes, record->bytes_due);
+    /* All that is there now was flushed by nobody else. */
     edited->cursor = session_cursor(chat, session);
-    edited->flags &= (uint8_t) ~SESSION_LAGGING;
+    edited->flags |= SESSION_LAGGING;
     chat_commit(chat);
-    session_set_lagging(chat, session, true);
     return error_trace(session_restore(chat, session));
 }
 

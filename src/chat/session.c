@@ -151,12 +151,37 @@ int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
     return 0;
 }
 
+static void lagging_link(Chat *chat, uint32_t session)
+{
+    SessionSide *side = &chat->sessions[session];
+
+    side->lag_previous = SLOT_NONE;
+    side->lag_next = chat->first_lagging;
+    if (side->lag_next != SLOT_NONE)
+        chat->sessions[side->lag_next].lag_previous = session;
+    chat->first_lagging = session;
+}
+
+static void lagging_unlink(Chat *chat, uint32_t session)
+{
+    const SessionSide *side = &chat->sessions[session];
+
+    if (side->lag_next != SLOT_NONE)
+        chat->sessions[side->lag_next].lag_previous = side->lag_previous;
+    if (side->lag_previous != SLOT_NONE)
+        chat->sessions[side->lag_previous].lag_next = side->lag_next;
+    else
+        chat->first_lagging = side->lag_next;
+}
+
 int session_restore(Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
     char key[PEER_KEY_BYTES];
     int r;
 
+    if (record->flags & SESSION_LAGGING)
+        lagging_link(chat, session);
     peer_key(&record->peer, key);
     r = address_add(chat, key);
     if (r == 0)
@@ -250,25 +275,14 @@ void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
 {
     /* One store, and true at any time: it needs no transaction. */
     SessionRecord *record = (SessionRecord *) (uintptr_t) session_record(chat, session);
-    SessionSide *side = &chat->sessions[session];
 
     if (is_lagging == !!(record->flags & SESSION_LAGGING))
         return;
     record->flags ^= SESSION_LAGGING;
-    if (is_lagging) {
-        side->lag_previous = SLOT_NONE;
-        side->lag_next = chat->first_lagging;
-        if (side->lag_next != SLOT_NONE)
-            chat->sessions[side->lag_next].lag_previous = session;
-        chat->first_lagging = session;
-        return;
-    }
-    if (side->lag_next != SLOT_NONE)
-        chat->sessions[side->lag_next].lag_previous = side->lag_previous;
-    if (side->lag_previous != SLOT_NONE)
-        chat->sessions[side->lag_previous].lag_next = side->lag_next;
+    if (is_lagging)
+        lagging_link(chat, session);
     else
-        chat->first_lagging = side->lag_next;
+        lagging_unlink(chat, session);
 }
 
 /* The oldest part of what is being replayed to it is overwritten. Returns the lines it loses. */

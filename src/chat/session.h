@@ -19,7 +19,8 @@ enum {
 int session_may_open(const Chat *chat, const Peer *peer);
 /* 0 with *ret_session, or a negative errno. It may open. It is in the lobby, as guestN. */
 int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session);
-/* Links a session that another process left to its nick and its address. 0, or a negative errno. */
+/* Links a session that another process left to its nick, its address, and the others who are behind. 0,
+ * SESSION_NICK_TAKEN, or a negative errno. */
 int session_restore(Chat *chat, uint32_t session);
 /* It says nothing more, and hears only what has been said by now. The connection goes when it has heard it.
  */
