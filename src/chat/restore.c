@@ -31,7 +31,7 @@ static int restore_session(Chat *chat, uint32_t session)
     edited = state_edit_session(&chat->state, session);
     edited->lines_due = plausible_due(chat, &chat->lines, record->lines_due);
     edited->bytes_due = plausible_due(chat, &chat->bytes, record->bytes_due);
-    /* All that is there now was flushed by nobody else. */
+    /* By a cursor of its own, so that `flushed` may move on. */
     edited->cursor = session_cursor(chat, session);
     edited->flags |= SESSION_LAGGING;
     chat_commit(chat);
