@@ -24,6 +24,7 @@ static void judge_others(Storm *storm, const Client *client, const Answer *answe
     const char *rest = line + strlen(answer->text);
     const Room *room = client->rooms[answer->current];
     unsigned n_others = 0, most = room->n - 1;
+    bool is_visited = storm->options.visitors > 0 && storm->options.room_size == 0 && answer->current == MAIN;
     unsigned least = answer->current == MAIN ? most - MIN(most, room->n_gone) : 0;
     char text[64];
 
@@ -33,7 +34,7 @@ static void judge_others(Storm *storm, const Client *client, const Answer *answe
     (void) snprintf(text, sizeof text, "with %u other%s.", n_others, n_others == 1 ? "" : "s");
     if (!begins_with(rest, n - strlen(answer->text), n_others == 0 ? "alone." : text))
         storm_find(storm, client, line, n, "an answer that ends in another way");
-    else if (storm->phase != PHASE_COME && (n_others < least || n_others > most))
+    else if (storm->phase != PHASE_COME && !is_visited && (n_others < least || n_others > most))
         storm_find(storm, client, line, n, "not between %u and %u others", least, most);
 }
 

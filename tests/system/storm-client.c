@@ -25,47 +25,53 @@ enum {
     LONG_PAUSE = 400,    /* one time in 50 */
 };
 
-static int client_connect(const Storm *storm, const Client *client)
+static int connect_unix(const Storm *storm, int fd)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (!client->is_unix)
-        return connect(client->fd, (const struct sockaddr *) &storm->address, storm->address_n);
     (void) snprintf(address.sun_path, sizeof address.sun_path, "%s", storm->options.path);
-    return connect(client->fd, (struct sockaddr *) &address, sizeof address);
+    return connect(fd, (struct sockaddr *) &address, sizeof address);
+}
+
+int storm_connect(const Storm *storm, bool is_unix, bool is_slow)
+{
+    int yes = 1, small = SLOW_BUFFER, segment = SLOW_SEGMENT, r;
+    int fd =
+        socket(is_unix ? AF_UNIX : storm->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (is_slow)
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    if (is_slow && !is_unix)
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    if (!is_unix)
+        (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    r = is_unix ? connect_unix(storm, fd)
+                : connect(fd, (const struct sockaddr *) &storm->address, storm->address_n);
+    if (r < 0 && errno != EINPROGRESS) {
+        int error = errno;
+
+        (void) close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
 }
 
 void client_open(Storm *storm, Client *client)
 {
-    int family = client->is_unix ? AF_UNIX : storm->address.ss_family;
-    int yes = 1, small = SLOW_BUFFER, segment = SLOW_SEGMENT;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u32 = client->id};
 
-    client->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (client->fd < 0) {
-        storm_find(storm, client, NULL, 0, "no socket: %s", strerror(errno));
+    client->fd = storm_connect(storm, client->is_unix, client->is_slow);
+    /* The backlog of a unix socket may be full: another time. */
+    if (client->fd < 0 && errno == EAGAIN)
+        return;
+    if (client->fd < 0 || epoll_ctl(storm->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0) {
+        storm_find(storm, client, NULL, 0, "can not connect: %s", strerror(errno));
         client_close(storm, client);
         return;
     }
-    if (!client->is_unix)
-        (void) setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (client->is_slow) {
-        (void) setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-        (void) setsockopt(client->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
-    }
-    if (client_connect(storm, client) < 0 && errno != EINPROGRESS) {
-        /* The backlog of a unix socket is full: another time. */
-        if (errno != EAGAIN)
-            storm_find(storm, client, NULL, 0, "can not connect: %s", strerror(errno));
-        if (errno != EAGAIN || storm->phase != PHASE_COME)
-            client_close(storm, client);
-        if (client->fd >= 0)
-            (void) close(client->fd);
-        client->fd = -1;
-        return;
-    }
-    if (epoll_ctl(storm->epoll_fd, EPOLL_CTL_ADD, client->fd, &event) < 0)
-        storm_find(storm, client, NULL, 0, "no place in epoll: %s", strerror(errno));
     say_greetings(storm, client);
 }
 
@@ -102,6 +108,30 @@ static bool may_read(const Storm *storm, const Client *client)
     return (storm->now + client->id * UINT64_C(61)) % SLOW_PERIOD < SLOW_OPEN;
 }
 
+/* Nobody has heard anything of it, nor it of anybody. */
+static void client_begin_anew(Client *client)
+{
+    (void) close(client->fd);
+    client->fd = -1;
+    client->n_in = client->n_out = 0;
+    client->n_answers = 0;
+    client->is_readable = client->is_writable = false;
+}
+
+static void client_end(Storm *storm, Client *client, int error)
+{
+    if (client->n_before == 0 && client->n_in == 0 && storm->phase == PHASE_COME &&
+        storm_may_lose_newcomer(storm)) {
+        client_begin_anew(client);
+        return;
+    }
+    if (error != 0)
+        storm_find(storm, client, NULL, 0, "the connection has broken: %s", strerror(error));
+    else
+        hear_end(storm, client);
+    client_close(storm, client);
+}
+
 void client_read(Storm *storm, Client *client)
 {
     for (unsigned i = 0; i < READS_AT_ONCE && client->is_readable && may_read(storm, client); i++) {
@@ -122,11 +152,7 @@ void client_read(Storm *storm, Client *client)
             hear(storm, client);
             continue;
         }
-        if (n < 0)
-            storm_find(storm, client, NULL, 0, "the connection has broken: %s", strerror(errno));
-        else
-            hear_end(storm, client);
-        client_close(storm, client);
+        client_end(storm, client, n < 0 ? errno : 0);
         return;
     }
 }
@@ -172,8 +198,9 @@ void client_write(Storm *storm, Client *client)
         return;
     }
     if (sent < 0) {
-        storm_find(storm, client, NULL, 0, "can not send: %s", strerror(errno));
-        client_close(storm, client);
+        /* There may still be something to read. */
+        client->n_out = 0;
+        client->is_readable = true;
         return;
     }
     client->n_out -= (size_t) sent;

@@ -311,6 +311,13 @@ void hear_required(Storm *storm, Client *client, int channel)
         find_missing(storm, client, channel, i, client->ears[channel][i].required);
 }
 
+static void hear_telnet_completely(Storm *storm, const Client *client)
+{
+    if (client->telnet_heard < client->telnet_said)
+        storm_find(storm, client, NULL, 0, "%u answers to telnet requests have never come",
+                   client->telnet_said - client->telnet_heard);
+}
+
 void hear_completely(Storm *storm, Client *client)
 {
     for (int channel = MAIN; channel < N_CHANNELS; channel++) {
@@ -327,22 +334,24 @@ void hear_completely(Storm *storm, Client *client)
     }
     if (client->n_private > 0)
         storm_find(storm, client, NULL, 0, "%u private lines have never come", client->n_private);
-    if (client->telnet_heard < client->telnet_said)
-        storm_find(storm, client, NULL, 0, "%u answers to telnet requests have never come",
-                   client->telnet_said - client->telnet_heard);
+    hear_telnet_completely(storm, client);
 }
 
 void hear_end(Storm *storm, Client *client)
 {
+    size_t n_telnet = hear_telnet(storm, client, client->in, client->n_in);
+
+    client->n_in -= n_telnet;
     if (!client->is_shut && !client->is_bidden)
         storm_find(storm, client, NULL, 0, "disconnected");
     if (client->n_in > 0)
-        storm_find(storm, client, client->in, client->n_in, "the last line has no end");
+        storm_find(storm, client, client->in + n_telnet, client->n_in, "the last line has no end");
     if ((client->is_shut || client->is_bidden) && client->n_answers > 0)
         storm_find(storm, client, NULL, 0, "%u answers have never come, the first of them: %s",
                    client->n_answers, client->answers[client->first_answer].text);
     if (!client->is_shut || storm_forgives(storm, client))
         return;
+    hear_telnet_completely(storm, client);
     hear_required(storm, client, MAIN);
     if (client->heard_in_side)
         hear_required(storm, client, SIDE);

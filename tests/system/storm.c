@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <errno.h>
-#include <getopt.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,69 +10,20 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "system/storm.h"
 
 enum {
-    EXIT_WRONG_USAGE = 64, /* EX_USAGE */
-    TICK = 5,              /* ms */
-    FAREWELL = 1000,       /* ms: before the end of the talk, in which some leave early */
+    TICK = 5,        /* ms */
+    FAREWELL = 1000, /* ms: before the end of the talk, in which some leave early */
     OPENED_AT_ONCE = 50,
     TRIES = 4,
     N_EVENTS = 256,
     EVENT_TICK = UINT32_MAX,
     EVENT_SIGNAL = UINT32_MAX - 1,
 };
-
-static void help(void)
-{
-    puts("usage: storm [--tcp=HOST:PORT] [--unix=PATH] [OPTION...]\n"
-         "\n"
-         "Many people connect, talk at once, and check every byte that they hear: nobody may be "
-         "disconnected,\n"
-         "and nothing lost, repeated, reordered or torn. Exits with 0 if that was so, and with 1 after "
-         "telling\n"
-         "what was not.\n"
-         "\n"
-         "  --tcp=HOST:PORT    where the chat is; with\n"
-         "  --unix=PATH        both, the people are divided\n"
-         "  --unix-share=N     percent of them that come over the unix socket (50)\n"
-         "  --clients=N        people (300)\n"
-         "  --room-size=N      people in a room (20); 0: everybody in the lobby\n"
-         "  --rate=N           lines and commands a second of all together (2000)\n"
-         "  --seconds=N        how long they talk (10); 0: until SIGTERM or SIGINT\n"
-         "  --slow=N           percent who read in bursts, with small buffers (10)\n"
-         "  --early=N          percent who shut down their side while others talk, and hear the rest (10)\n"
-         "  --restarts=N       of the server, at most: so often may a line be read twice by each person who "
-         "is\n"
-         "                     connected over the unix socket, once directly after the other (0)\n"
-         "  --lossy            slow readers may be told that they read too slowly, and lose lines\n"
-         "  --deadline=N       seconds to wait for what must come, at the beginning and at the end (30)\n"
-         "  --name=NAME        what names of people and rooms begin with (s); differs for each of several "
-         "storms\n"
-         "  --seed=N           of the random numbers; the one that was chosen is printed\n"
-         "\n"
-         "A line is printed when everybody is there and begins to talk.\n"
-         "\n"
-         "The server has to be without others who talk, and its configuration must have\n"
-         "\n"
-         "  [Limits]\n"
-         "  LinesPerSecond=0\n"
-         "  BytesPerSecond=0\n"
-         "  MaxClientsPerAddress=0\n"
-         "  TranscriptSize=64M\n"
-         "\n"
-         "with MaxClients= for all people, MaxRooms= for a room for each 20 and one for each 8 of them, and "
-         "a\n"
-         "TranscriptSize= that holds what is said in some seconds (some 500 bytes a line). Slow readers are "
-         "behind\n"
-         "in what the server has to remember, and not only in buffers of the kernel, if the listening TCP "
-         "socket\n"
-         "has a small one for sending (SendBuffer=8K in its unit).");
-}
 
 /* Findings */
 
@@ -93,13 +42,19 @@ void storm_find(Storm *storm, const Client *client, const char *line, size_t n, 
 
     if (storm->n_findings++ >= FINDINGS_SHOWN)
         return;
-    nick_format(storm, client->id, client->variant, nick);
-    printf("storm: %s (%s%s%s): ", nick, client->is_unix ? "unix" : "tcp", client->is_slow ? ", slow" : "",
-           client->is_early ? ", early" : "");
+    if (client != NULL)
+        nick_format(storm, client->id, client->variant, nick);
+    printf("storm: ");
+    if (client != NULL)
+        printf("%s (%s%s%s): ", nick, client->is_unix ? "unix" : "tcp", client->is_slow ? ", slow" : "",
+               client->is_early ? ", early" : "");
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
     putchar('\n');
+    (void) fflush(stdout);
+    if (client == NULL)
+        return;
     find_context("before", client->before, client->n_before);
     find_context("line  ", line, n);
     if (line >= client->in && line + n < client->in + client->n_in)
@@ -126,6 +81,8 @@ static void find_who_waits(Storm *storm)
         else if (storm->phase == PHASE_HEAR_OUT)
             storm_find(storm, client, NULL, 0, "has not been disconnected in time");
     }
+    if (storm->phase == PHASE_HEAR_OUT)
+        visitors_find(storm);
 }
 
 /* Phases */
@@ -224,7 +181,7 @@ static void tick_speak_out(Storm *storm)
 
 static void tick_hear_out(Storm *storm)
 {
-    bool is_done = true;
+    bool is_done = storm->visitors_are_gone;
 
     for (unsigned i = 0; i < storm->options.clients; i++) {
         Client *client = &storm->clients[i];
@@ -241,6 +198,7 @@ static void tick(Storm *storm)
 {
     static void (*const TICKS[])(Storm *) = {tick_come, tick_talk, tick_speak_out, tick_hear_out};
 
+    storm->visitors_are_gone = visitors_tick(storm);
     TICKS[storm->phase](storm);
     for (unsigned i = 0; i < storm->options.clients; i++) {
         Client *client = &storm->clients[i];
@@ -413,6 +371,9 @@ static void set_up(Storm *storm)
     }
     storm->random = storm->options.seed;
     storm->clients = allocate(storm->options.clients, sizeof(Client));
+    storm->visitors = allocate(storm->options.visitors, sizeof(Visitor));
+    for (unsigned i = 0; i < storm->options.visitors; i++)
+        storm->visitors[i].fd = -1;
     make_rooms(storm);
     for (unsigned i = 0; i < storm->options.clients; i++)
         make_client(storm, i);
@@ -430,123 +391,7 @@ static void tear_down(Storm *storm)
     free(storm->mains);
     free(storm->sides);
     free(storm->clients);
-}
-
-/* Options */
-
-static int resolve(Storm *storm)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found;
-    const char *port = strrchr(storm->options.tcp, ':');
-    char host[256];
-    int r;
-
-    if (port == NULL)
-        return EAI_SERVICE;
-    if (storm->options.tcp[0] == '[' && port[-1] == ']')
-        (void) snprintf(host, sizeof host, "%.*s", (int) (port - storm->options.tcp - 2),
-                        storm->options.tcp + 1);
-    else
-        (void) snprintf(host, sizeof host, "%.*s", (int) (port - storm->options.tcp), storm->options.tcp);
-    r = getaddrinfo(host, port + 1, &hints, &found);
-    if (r != 0)
-        return r;
-    memcpy(&storm->address, found->ai_addr, found->ai_addrlen);
-    storm->address_n = found->ai_addrlen;
-    freeaddrinfo(found);
-    return 0;
-}
-
-static const struct option OPTIONS[] = {
-    {"tcp", required_argument, NULL, 't'},
-    {"unix", required_argument, NULL, 'u'},
-    {"unix-share", required_argument, NULL, 'U'},
-    {"clients", required_argument, NULL, 'c'},
-    {"room-size", required_argument, NULL, 'r'},
-    {"rate", required_argument, NULL, 'R'},
-    {"seconds", required_argument, NULL, 's'},
-    {"slow", required_argument, NULL, 'S'},
-    {"early", required_argument, NULL, 'e'},
-    {"restarts", required_argument, NULL, 'x'},
-    {"lossy", no_argument, NULL, 'l'},
-    {"deadline", required_argument, NULL, 'd'},
-    {"name", required_argument, NULL, 'n'},
-    {"seed", required_argument, NULL, 'z'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool parse_number(const char *text, uint64_t *ret_number)
-{
-    char *end;
-
-    errno = 0;
-    *ret_number = strtoull(text, &end, 10);
-    return errno == 0 && end > text && *end == '\0' && text[0] != '-';
-}
-
-static bool parse_option(Options *options, int option)
-{
-    unsigned *const numbers[] = {
-        ['U'] = &options->unix_share, ['c'] = &options->clients,  ['r'] = &options->room_size,
-        ['R'] = &options->rate,       ['s'] = &options->seconds,  ['S'] = &options->slow,
-        ['e'] = &options->early,      ['x'] = &options->restarts, ['d'] = &options->deadline,
-    };
-    uint64_t number;
-
-    switch (option) {
-    case 't':
-        options->tcp = optarg;
-        return true;
-    case 'u':
-        options->path = optarg;
-        return strlen(optarg) < sizeof(((struct sockaddr_un *) NULL)->sun_path);
-    case 'n':
-        options->name = optarg;
-        return strlen(optarg) < 8;
-    case 'l':
-        options->is_lossy = true;
-        return true;
-    case 'z':
-        return parse_number(optarg, &options->seed);
-    default:
-        if (option >= (int) N_ELEMENTS(numbers) || numbers[option] == NULL ||
-            !parse_number(optarg, &number) || number > 1000000)
-            return false;
-        *numbers[option] = (unsigned) number;
-        return true;
-    }
-}
-
-static bool parse_arguments(Storm *storm, int argc, char **argv)
-{
-    Options *options = &storm->options;
-    int option;
-
-    *options = (Options){.name = "s",
-                         .clients = 300,
-                         .room_size = 20,
-                         .rate = 2000,
-                         .seconds = 10,
-                         .slow = 10,
-                         .early = 10,
-                         .unix_share = 50,
-                         .deadline = 30,
-                         .seed = (uint64_t) time(NULL)};
-    while ((option = getopt_long(argc, argv, "h", OPTIONS, NULL)) >= 0) {
-        if (option == 'h') {
-            help();
-            exit(EXIT_SUCCESS);
-        }
-        if (option == '?')
-            return false;
-        if (!parse_option(options, option)) {
-            (void) fprintf(stderr, "storm: not possible: %s\n", optarg);
-            return false;
-        }
-    }
-    return optind == argc && (options->tcp != NULL || options->path != NULL) && options->clients > 0;
+    free(storm->visitors);
 }
 
 int main(int argc, char **argv)
@@ -554,24 +399,18 @@ int main(int argc, char **argv)
     Storm storm = {0};
     int r;
 
-    if (!parse_arguments(&storm, argc, argv)) {
-        (void) fprintf(stderr, "usage: storm [--tcp=HOST:PORT] [--unix=PATH] [OPTION...], see --help\n");
+    if (!options_parse(&storm, argc, argv))
         return EXIT_WRONG_USAGE;
-    }
-    r = storm.options.tcp != NULL ? resolve(&storm) : 0;
-    if (r != 0) {
-        (void) fprintf(stderr, "storm: %s: %s\n", storm.options.tcp, gai_strerror(r));
-        return EXIT_WRONG_USAGE;
-    }
     set_up(&storm);
     run(&storm);
     if (storm.n_findings > FINDINGS_SHOWN)
         printf("storm: and %u more findings\n", storm.n_findings - FINDINGS_SHOWN);
     printf("storm: %ju lines and commands said, %ju lines heard, longest silence %ju ms, %ju lines repeated "
            "over "
-           "unix sockets, %ju notices of lost lines, %u findings\n",
+           "unix sockets, %ju notices of lost lines, %ju visits, %u findings\n",
            (uintmax_t) storm.n_said, (uintmax_t) storm.n_heard, (uintmax_t) storm.silence,
-           (uintmax_t) storm.n_repeated, (uintmax_t) storm.n_skips, storm.n_findings);
+           (uintmax_t) storm.n_repeated, (uintmax_t) storm.n_skips, (uintmax_t) storm.n_visits,
+           storm.n_findings);
     r = storm.n_findings > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     tear_down(&storm);
     return r;

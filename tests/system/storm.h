@@ -22,6 +22,8 @@
 
 #include "base/macro.h"
 
+enum { EXIT_WRONG_USAGE = 64 }; /* EX_USAGE */
+
 enum {
     MAIN,
     SIDE,
@@ -161,9 +163,20 @@ typedef struct Client {
     char out[OUT_BYTES];
 } Client;
 
+enum { PARTING_QUIT, PARTING_SHUT, PARTING_VANISH, N_PARTINGS };
+
+typedef struct Visitor {
+    int fd;
+    bool is_unix, is_settled, has_parted, is_dismissed;
+    unsigned parting, cut, n_said, n_lines;
+    uint64_t until; /* stays, or stays away */
+    size_t n_in;
+    char in[IN_BYTES];
+} Visitor;
+
 typedef struct Options {
     const char *tcp, *path, *name;
-    unsigned clients, room_size, rate, seconds, restarts, slow, early, unix_share, deadline;
+    unsigned clients, room_size, rate, seconds, restarts, slow, early, unix_share, visitors, deadline;
     uint64_t seed;
     bool is_lossy;
 } Options;
@@ -186,10 +199,12 @@ typedef struct Storm {
     socklen_t address_n;
     uint64_t random;
     Client *clients;
+    Visitor *visitors;
     Room *mains, *sides;
     unsigned n_mains, n_sides;
-    unsigned n_opened;
-    uint64_t n_said, n_heard, n_repeated, n_skips;
+    uint64_t n_said, n_heard, n_repeated, n_skips, n_visits;
+    unsigned n_newcomers_lost;
+    bool visitors_are_gone;
     uint64_t n_owed; /* lines that somebody who reads at once has not heard yet */
     uint64_t heard_at, silence;
     unsigned n_findings;
@@ -250,7 +265,7 @@ bool hear_topic_line(Storm *storm, Client *client, const char *line, size_t n);
 
 /* storm.c */
 void storm_find(Storm *storm, const Client *client, const char *line, size_t n, const char *format, ...)
-    _printf_(5, 6);
+    _printf_(5, 6); /* client: NULL for visitors */
 static inline Client *room_person(const Storm *storm, const Room *room, unsigned place)
 {
     return &storm->clients[room->first + place * room->step];
@@ -266,7 +281,25 @@ static inline bool storm_forgives(const Storm *storm, const Client *client)
     return storm->options.is_lossy && client->is_slow;
 }
 
+/*
+ * A server that dies after it has accepted a connection, and before it has put that anywhere, loses it: one
+ * newcomer each time. Whether that may have been now.
+ */
+static inline bool storm_may_lose_newcomer(Storm *storm)
+{
+    return storm->n_newcomers_lost++ < storm->options.restarts;
+}
+
+/* storm-options.c: false: that was wrong, and has been told. Does not return from --help. */
+bool options_parse(Storm *storm, int argc, char **argv);
+
+/* storm-visit.c: true when nobody is there any more. */
+bool visitors_tick(Storm *storm);
+void visitors_find(Storm *storm);
+
 /* storm-client.c */
+/* A new socket that connects, or -1 with errno. */
+int storm_connect(const Storm *storm, bool is_unix, bool is_slow);
 void client_open(Storm *storm, Client *client);
 void client_read(Storm *storm, Client *client);
 void client_write(Storm *storm, Client *client);
