@@ -245,7 +245,8 @@ static int queue_peek(int out, VaultFound *ret_found)
     ssize_t n;
 
     n = recvmsg(out, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0 && errno != EAGAIN)
+    /* A pair of which only one end is left, in a store that was full, may be reset. */
+    if (n < 0 && !errno_is_transient(errno) && !errno_is_disconnect(errno))
         return error_origin(-errno);
     if (n != sizeof ret_found->serial)
         return 0;
