@@ -192,6 +192,7 @@ static int serve(const Options *options, const Log *log)
 int main(int argc, char *argv[])
 {
     Journal *journal = NULL;
+    sigset_t signals;
     Options options;
     int r, status = parse_argv(argc, argv, &options);
 
@@ -199,6 +200,13 @@ int main(int argc, char *argv[])
         return status;
     if (options.check_config)
         return check_config(options.config_path);
+    /* Until somebody reads them (signalfd(2)): a death by one of these would count as an end that was wanted.
+     */
+    (void) sigemptyset(&signals);
+    (void) sigaddset(&signals, SIGTERM);
+    (void) sigaddset(&signals, SIGINT);
+    (void) sigaddset(&signals, SIGHUP);
+    (void) sigprocmask(SIG_BLOCK, &signals, NULL);
     (void) signal(SIGPIPE, SIG_IGN);
     /* The thread that writes the log allocates next to nothing: it needs no arena of its own (mallopt(3)). */
     (void) mallopt(M_ARENA_MAX, 1);

@@ -207,14 +207,11 @@ void chat_commit(Chat *chat)
     state_commit(&chat->state);
 }
 
-uint32_t chat_max_rooms_each(const Chat *chat)
+uint32_t chat_room_bound(const Chat *chat)
 {
-    const StateHeader *header = chat->state.header;
-    uint64_t max = (header->transcript_size / 2 - 3 * ENTRY_MAX_BYTES) / NOTICE_BYTES - 1;
+    uint64_t said = (chat->state.header->transcript_size / 2 - 3 * ENTRY_MAX_BYTES) / NOTICE_BYTES - 1;
 
-    if (chat->config->max_rooms_per_client != 0)
-        max = MIN(max, (uint64_t) chat->config->max_rooms_per_client);
-    return (uint32_t) MIN(max, (uint64_t) header->max_rooms);
+    return (uint32_t) MIN(said, (uint64_t) state_max_rooms_each(&chat->state));
 }
 
 uint32_t chat_n_people(const Chat *chat)

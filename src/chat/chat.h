@@ -130,8 +130,8 @@ bool chat_turn_is_full(const Chat *chat);
  */
 void chat_reserve(Chat *chat, uint32_t session);
 void chat_commit(Chat *chat);
-/* MaxRoomsPerClient=, as far as the transcript can tell that many rooms of somebody's going. */
-uint32_t chat_max_rooms_each(const Chat *chat);
+/* How many rooms somebody can be in, so that one transaction can take leave of them all. */
+uint32_t chat_room_bound(const Chat *chat);
 
 uint32_t chat_n_people(const Chat *chat);
 uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is in it */

@@ -22,11 +22,12 @@ typedef struct Check {
 static const char *check_header(const StateHeader *header)
 {
     if (header->tail % 8 != 0 || header->flushed % 8 != 0 || header->head % 8 != 0 ||
-        header->tail > header->flushed || header->flushed > header->head || header->head > COUNT_MAX ||
+        header->tail > header->flushed || header->flushed > header->head || header->head >= COUNT_MAX ||
         header->head - header->tail > header->transcript_size || header->tail < header->transcript_size)
         return "positions in the header";
-    if (header->next_serial == 0 || header->next_serial > COUNT_MAX || header->next_guest > COUNT_MAX ||
-        header->next_vault > COUNT_MAX || header->generation > COUNT_MAX)
+    if (header->next_serial == 0 || header->next_serial >= COUNT_MAX || header->next_guest >= COUNT_MAX ||
+        header->next_member >= COUNT_MAX || header->next_vault >= COUNT_MAX ||
+        header->generation >= COUNT_MAX)
         return "counters in the header";
     if (header->motd.n > sizeof header->motd.text || memchr(header->host, '\0', sizeof header->host) == NULL)
         return "the greeting in the header";
@@ -222,8 +223,8 @@ static const char *check_session(const Check *check, uint32_t session)
         record->item_key >= 1 << 6 || !is_boolean(&record->is_within_line) ||
         !is_boolean(&record->peer.is_local))
         return "the flags of a session";
-    if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in > COUNT_MAX ||
-        record->bytes_out > COUNT_MAX)
+    if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in >= COUNT_MAX ||
+        record->bytes_out >= COUNT_MAX)
         return "the byte counts of a session";
     if (record->current_room >= check->use->n_rooms || record->reply_session >= header->max_sessions)
         return "what a session refers to";
@@ -245,7 +246,7 @@ static const char *check_room(const Check *check, uint32_t room)
     if (!name_is_fine(&record->name))
         return "the name of a room";
     if (record->topic_n > LIMIT_TOPIC_BYTES || !text_is_fine(check, record->topic, record->topic_n) ||
-        (record->topic_by.n > 0 && !name_is_fine(&record->topic_by)))
+        (memcmp(&record->topic_by, &(Name){0}, sizeof(Name)) != 0 && !name_is_fine(&record->topic_by)))
         return "the topic of a room";
     if (!history_is_fine(check, record->last_said, check->state->header->head, room))
         return "the history of a room";

@@ -22,7 +22,7 @@ bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t na
     const IgnoredRecord *records = ignore_records(chat, session);
 
     for (uint8_t i = 0; i < chat->sessions[session].n_ignored; i++)
-        if (records[i].hash == name_hash || records[i].serial == serial)
+        if (records[i].hash == name_hash || (serial != 0 && records[i].serial == serial))
             return true;
     return false;
 }

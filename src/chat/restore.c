@@ -74,21 +74,18 @@ static int restore_rooms(Chat *chat, uint32_t n)
 
 /* Who came into a room first, of those who are there, and into which room somebody came first: both are seen.
  */
-static int compare_joined(const void *a, const void *b, void *userdata)
+static int compare_order(const void *a, const void *b, void *userdata)
 {
     const MemberRecord *members = userdata;
-    uint32_t first = *(const uint32_t *) a, second = *(const uint32_t *) b;
+    uint64_t first = members[*(const uint32_t *) a].order, second = members[*(const uint32_t *) b].order;
 
-    if (members[first].joined != members[second].joined)
-        return members[first].joined < members[second].joined ? -1 : 1;
-    return first < second ? -1 : 1;
+    return first < second ? -1 : first > second;
 }
 
 static int restore_members(Chat *chat, uint32_t n)
 {
     const MemberRecord *members = chat->state.members;
     uint32_t *order, n_used = 0;
-    int r = 0;
 
     while (n > 0 && members[n - 1].joined == 0)
         n--;
@@ -100,38 +97,49 @@ static int restore_members(Chat *chat, uint32_t n)
         if (members[member].joined != 0)
             order[n_used++] = member;
     }
-    qsort_r(order, n_used, sizeof *order, compare_joined, (void *) (uintptr_t) members);
-    for (uint32_t i = 0; i < n_used && r == 0; i++) {
-        const MemberRecord *record = &members[order[i]];
-
-        if (room_member(chat, record->room, record->session) != SLOT_NONE)
-            r = RESTORE_DAMAGED;
-        else
-            room_link(chat, order[i], record->session, record->room);
-    }
+    qsort_r(order, n_used, sizeof *order, compare_order, (void *) (uintptr_t) members);
+    for (uint32_t i = 0; i < n_used; i++)
+        room_link(chat, order[i], members[order[i]].session, members[order[i]].room);
     free(order);
-    return r;
+    return 0;
 }
 
-/* What only the lists can tell: everybody is somewhere, and every room but the lobby has somebody. */
-static const char *find_stray(const Chat *chat)
+/* What only the lists can tell of a session: `last_seen` has for each room the last session that was seen in
+ * it, plus 1. */
+static const char *find_fault(const Chat *chat, uint32_t session, uint32_t *last_seen)
 {
-    uint64_t most = chat->state.header->transcript_size / 2 / sizeof(Entry);
+    uint32_t member = chat->sessions[session].first_member;
 
-    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
-        const SessionRecord *record = session_record(chat, session);
+    if (room_member(chat, session_record(chat, session)->current_room, session) == SLOT_NONE)
+        return "a session is not in its current room";
+    if (chat->sessions[session].n_rooms > chat_room_bound(chat))
+        return "a session is in too many rooms";
+    for (; member != SLOT_NONE; member = chat->members[member].next_of_session) {
+        uint32_t *seen = &last_seen[chat->state.members[member].room];
 
-        if (record->serial == 0)
-            continue;
-        if (room_member(chat, record->current_room, session) == SLOT_NONE)
-            return "a session is not in its current room";
-        if (chat->sessions[session].n_rooms > most)
-            return "a session is in too many rooms";
+        if (*seen == session + 1)
+            return "a session is in a room twice";
+        *seen = session + 1;
     }
-    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++)
-        if (chat->state.rooms[room].created_wall != 0 && chat->rooms[room].n_members == 0)
-            return "a room has nobody in it";
     return NULL;
+}
+
+/* Everybody is somewhere, and every room but the lobby has somebody. 0, or -ENOMEM. */
+static int find_stray(const Chat *chat, const char **ret_why)
+{
+    uint32_t *last_seen = calloc(chat->room_slots.n_touched + 1, sizeof *last_seen);
+
+    if (last_seen == NULL)
+        return error_origin(-ENOMEM);
+    *ret_why = NULL;
+    for (uint32_t session = 0; session < chat->session_slots.n_touched && *ret_why == NULL; session++)
+        if (session_record(chat, session)->serial != 0)
+            *ret_why = find_fault(chat, session, last_seen);
+    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched && *ret_why == NULL; room++)
+        if (chat->state.rooms[room].created_wall != 0 && chat->rooms[room].n_members == 0)
+            *ret_why = "a room has nobody in it";
+    free(last_seen);
+    return 0;
 }
 
 int restore_run(Chat *chat)
@@ -144,16 +152,16 @@ int restore_run(Chat *chat)
     if (r < 0)
         return error_trace(r);
     if (why == NULL) {
-        why = "two have one name, or somebody is in a room twice";
+        why = "two have one name";
         r = restore_sessions(chat, use.n_sessions);
         if (r == 0)
             r = restore_rooms(chat, use.n_rooms);
         if (r == 0)
             r = restore_members(chat, use.n_members);
+        if (r == 0)
+            r = find_stray(chat, &why);
         if (r < 0)
             return error_trace(r);
-        if (r == 0)
-            why = find_stray(chat);
     }
     if (why != NULL) {
         log_event(chat->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_STATE_REFUSED},

@@ -117,14 +117,16 @@ static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t 
 
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
-    uint32_t room = room_find(chat, name), member, max;
+    uint32_t room = room_find(chat, name), member, max = chat_room_bound(chat);
     int r;
 
     if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
         *ret_room = room;
         return 0;
     }
-    if (chat->sessions[session].n_rooms >= chat_max_rooms_each(chat))
+    if (chat->config->max_rooms_per_client != 0)
+        max = MIN(max, chat->config->max_rooms_per_client);
+    if (chat->sessions[session].n_rooms >= max)
         return ROOM_TOO_MANY_OF_CLIENT;
     if (room == SLOT_NONE) {
         /* The lobby is not one of those that MaxRooms= counts. */
@@ -145,7 +147,10 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     room_link(chat, member, session, room);
     room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
     *state_edit_member(&chat->state, member) =
-        (MemberRecord){.joined = chat->state.header->head, .session = session, .room = room};
+        (MemberRecord){.joined = chat->state.header->head,
+                       .session = session,
+                       .room = room,
+                       .order = state_edit_counters(&chat->state)->next_member++};
     /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
      */
     chat_touch_session(chat, session);

@@ -21,9 +21,10 @@ typedef struct UndoMark {
     uint64_t offset, n;
 } UndoMark;
 
-/* What one transaction changes besides the records counted in undo_size(): a few records, a name list, the
- * motd. */
+/* What one transaction changes besides what is counted: a few records, a list of names, the greeting. */
 #define UNDO_BASE_BYTES 65536
+/* Who goes changes each room it is in. */
+#define UNDO_ROOM_BYTES (sizeof(RoomRecord) + sizeof(MemberRecord) + 2 * sizeof(UndoMark))
 
 enum {
     REGION_HEADER,
@@ -97,6 +98,20 @@ static uint32_t rooms_each(const Config *config, uint32_t max_rooms)
     return config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
 }
 
+/* A new topic ends the half-sent greetings of any number of people. */
+static uint64_t undo_base(uint32_t max_sessions)
+{
+    return UNDO_BASE_BYTES + (uint64_t) max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark));
+}
+
+uint32_t state_max_rooms_each(const State *state)
+{
+    const StateHeader *header = state->header;
+    uint64_t base = undo_base(header->max_sessions);
+
+    return header->undo_size > base ? (uint32_t) ((header->undo_size - base) / UNDO_ROOM_BYTES) : 0;
+}
+
 /* The sizes that `config` asks for, in the layout of today. */
 static StateHeader header_for(const Config *config, uint32_t max_sessions)
 {
@@ -123,11 +138,7 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .next_vault = 1,
     };
 
-    /* Who leaves changes each room it is in; a new topic ends the half-sent greetings of any number of
-     * people. */
-    header.undo_size =
-        UNDO_BASE_BYTES + max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark)) +
-        rooms_each(config, max_rooms) * (sizeof(RoomRecord) + sizeof(MemberRecord) + 2 * sizeof(UndoMark));
+    header.undo_size = undo_base(max_sessions) + rooms_each(config, max_rooms) * UNDO_ROOM_BYTES;
     return header;
 }
 
@@ -184,7 +195,7 @@ void state_done(State *state)
 
 static bool is_edited(const State *state, size_t offset, size_t n)
 {
-    for (unsigned i = 0; i < state->n_edited; i++)
+    for (unsigned i = 0; i < MIN(state->n_edited, N_ELEMENTS(state->edited)); i++)
         if (state->edited[i].offset <= offset && offset + n <= state->edited[i].offset + state->edited[i].n)
             return true;
     return false;
@@ -208,10 +219,8 @@ void *state_edit(State *state, const void *record, size_t n)
     header->undo_n += n_all + sizeof(UndoMark);
     state_barrier();
     crash_point();
-    if (state->n_edited < N_ELEMENTS(state->edited)) {
-        state->edited[state->n_edited].offset = offset;
-        state->edited[state->n_edited++].n = n;
-    }
+    state->edited[state->n_edited % N_ELEMENTS(state->edited)].offset = offset;
+    state->edited[state->n_edited++ % N_ELEMENTS(state->edited)].n = n;
     return (char *) state->base + offset;
 }
 
@@ -238,7 +247,7 @@ static bool sizes_are_known(const StateHeader *header)
         {header->header_size, offsetof(StateHeader, host) + sizeof header->host, sizeof(StateHeader)},
         {header->session_size, offsetof(SessionRecord, nick) + sizeof(Name), sizeof(SessionRecord)},
         {header->room_size, offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES, sizeof(RoomRecord)},
-        {header->member_size, offsetof(MemberRecord, room) + sizeof(uint32_t), sizeof(MemberRecord)},
+        {header->member_size, offsetof(MemberRecord, order) + sizeof(uint64_t), sizeof(MemberRecord)},
         {header->away_size, offsetof(AwayRecord, text) + LIMIT_TOPIC_BYTES, sizeof(AwayRecord)},
         {header->ignored_size, offsetof(IgnoredRecord, name) + sizeof(Name), sizeof(IgnoredRecord)},
         {header->half_size, READ_BYTES, sizeof(HalfRecord)},
@@ -373,17 +382,20 @@ bool state_must_grow(const State *state, const Config *config, uint32_t max_sess
            old->max_ignored != header.max_ignored || old->undo_size != header.undo_size;
 }
 
-/* What lies in `region` from `at` to `end` of the file, record by record: each fills the beginning of the new
- * one. */
+/* What lies from `at` to `end` of the old file, record by record: each fills the beginning of the new one. Of
+ * a record that lies across a border only that part is touched. */
 static void copy_records(State *to, const Region *new, const State *from, const Region *old, size_t at,
                          size_t end)
 {
-    size_t first = (at - old->at) / old->size, last = (end - old->at - 1) / old->size;
+    for (size_t i = (at - old->at) / old->size; i < old->n * old->group; i++) {
+        size_t record = old->at + i * old->size, first = MAX(record, at), last = MIN(record + old->size, end);
+        size_t place = (i / old->group * new->group + i % old->group) * new->size;
 
-    last = MIN(last, old->n * old->group - 1);
-    for (size_t i = first; i <= last; i++)
-        memcpy((char *) to->base + new->at + (i / old->group * new->group + i % old->group) * new->size,
-               (const char *) from->base + old->at + i * old->size, old->size);
+        if (first >= end)
+            break;
+        memcpy((char *) to->base + new->at + place + (first - record), (const char *) from->base + first,
+               last - first);
+    }
 }
 
 /*

@@ -63,9 +63,10 @@ typedef struct StateHeader {
     uint64_t undo_n;     /* bytes in the undo area; 0: no transaction is open */
     /* Positions in the transcript: see chat/transcript.h, chat/stream.h. */
     uint64_t tail, flushed;
-    uint64_t head;        /* from here to next_guest: what transactions change */
+    uint64_t head;        /* from here to next_member: what transactions change */
     uint64_t next_serial; /* of a session; never used twice */
     uint64_t next_guest;
+    uint64_t next_member;  /* how many have ever entered a room */
     uint64_t started_wall; /* of the service */
     uint64_t next_vault;   /* host/vault.h */
     uint32_t n_restarts;   /* processes before this one */
@@ -152,6 +153,7 @@ typedef struct MemberRecord {
     uint64_t joined; /* hears what is at this position and later; 0: this record is free */
     uint32_t session;
     uint32_t room;
+    uint64_t order; /* who entered first */
     STATE_NEXT_FIELDS
 } MemberRecord;
 
@@ -245,11 +247,11 @@ static inline IgnoredRecord *state_edit_ignored(State *state, const IgnoredRecor
     return (IgnoredRecord *) state_edit(state, ignored, sizeof(IgnoredRecord));
 }
 
-/* head, next_serial and next_guest. */
+/* head, next_serial, next_guest and next_member. */
 static inline StateHeader *state_edit_counters(State *state)
 {
     (void) state_edit(state, &state->header->head,
-                      offsetof(StateHeader, next_guest) + sizeof(uint64_t) - offsetof(StateHeader, head));
+                      offsetof(StateHeader, next_member) + sizeof(uint64_t) - offsetof(StateHeader, head));
     return state->header;
 }
 
@@ -279,6 +281,8 @@ typedef struct StateUse {
     uint32_t n_sessions, n_rooms, n_members;
 } StateUse;
 StateUse state_use(const State *state);
+/* How many rooms one may be in, so that the undo area has room for leaving them all at once. */
+uint32_t state_max_rooms_each(const State *state);
 bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions);
 /* A copy of `old` in the layout of today, large enough for `config`, the ring as it was. 0, or a negative
  * errno. */

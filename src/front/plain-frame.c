@@ -57,7 +57,9 @@ static void frame_consume(const FrameInput *input, Frame *frame, const char *sto
     else if (input->is_all || (n == 0 && input->n == READ_BYTES))
         frame->n_consumed = input->n;
     else
-        frame->n_consumed = n > 0 ? MAX(n, input->n_kept) : 0;
+        frame->n_consumed = n;
+    if (frame->n_consumed > 0)
+        frame->n_consumed = MAX(frame->n_consumed, input->n_kept);
     frame->is_end |= input->is_all;
 }
 

@@ -99,7 +99,8 @@ static void out_nick(Out *out, const Entry *entry, uint8_t key)
 
 static void out_time(Out *out, const Chat *chat, const Entry *entry)
 {
-    int64_t minutes = ((int64_t) (entry->wall / USEC_PER_SEC) + chat->utc_offset) / 60;
+    /* A day more, so that it is not negative west of Greenwich, whatever the clock says. */
+    uint64_t minutes = (entry->wall / USEC_PER_SEC + (uint64_t) (chat->utc_offset + 86400)) / 60;
     unsigned hour = (unsigned) (minutes / 60 % 24), minute = (unsigned) (minutes % 60);
     const char text[] = {'[',
                          (char) ('0' + hour / 10),

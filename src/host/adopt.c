@@ -58,11 +58,15 @@ static int take_state(Server *server, Inherited *inherited)
     return latest != NULL ? TAKE_FD(latest->fd) : -1;
 }
 
+static void refuse_found(_unused_ void *userdata, const VaultFound *found)
+{
+    if (found->fd >= 0)
+        listener_turn_away_one(found->fd, LOST_WORDS);
+}
+
 /* Whoever is in the vault is told, and let go, and all that was stored is forgotten. */
 static int adopt_refuse(Server *server, Inherited *inherited)
 {
-    _cleanup_(freep) VaultFound *found = NULL;
-    uint32_t n = 0;
     StateHeader header = {.max_sessions = 1};
     int r = vault_init(&server->vault, &server->notify, server->log, &header);
 
@@ -70,10 +74,7 @@ static int adopt_refuse(Server *server, Inherited *inherited)
         if (strncmp(inherited->stored[i].name, INHERIT_STATE, STRLEN(INHERIT_STATE)) == 0)
             notify_unstore(&server->notify, inherited->stored[i].name);
     if (r == 0)
-        r = vault_adopt(&server->vault, inherited, &found, &n);
-    for (uint32_t i = 0; i < n; i++)
-        if (found[i].fd >= 0)
-            listener_turn_away_one(found[i].fd, LOST_WORDS);
+        r = vault_adopt(&server->vault, inherited, refuse_found, NULL);
     vault_clear(&server->vault);
     vault_done(&server->vault);
     return error_trace(r);
@@ -162,38 +163,55 @@ static int compare_serials(const void *a, const void *b)
     return first->serial < second->serial ? -1 : first->serial > second->serial;
 }
 
-/* Sorted by serial, or NULL without memory. */
-static Bearer *list_bearers(const Chat *chat, uint32_t *ret_n)
-{
-    Bearer *bearers = malloc(sizeof *bearers * ((size_t) chat_n_people(chat) + 1));
-    uint32_t n = 0;
+typedef struct Adoption {
+    Server *server;
+    Bearer *bearers; /* owned; sorted by serial */
+    uint32_t n;
+    VaultFound
+        newcomer; /* in the vault, but no session yet: the process died between the two; fd -1: nobody */
+} Adoption;
 
-    if (bearers == NULL)
-        return NULL;
-    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++)
+static int adoption_init(Adoption *adoption, Server *server)
+{
+    const Chat *chat = server->chat;
+
+    *adoption = (Adoption){.server = server, .newcomer = {.fd = -1}};
+    adoption->bearers = malloc(sizeof *adoption->bearers * ((size_t) chat_n_people(chat) + 1));
+    if (adoption->bearers == NULL)
+        return error_origin(-ENOMEM);
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
+        server->connections[session].fd = -1;
         if (session_record(chat, session)->serial != 0)
-            bearers[n++] = (Bearer){.serial = session_record(chat, session)->serial, .session = session};
-    qsort(bearers, n, sizeof *bearers, compare_serials);
-    *ret_n = n;
-    return bearers;
+            adoption->bearers[adoption->n++] =
+                (Bearer){.serial = session_record(chat, session)->serial, .session = session};
+    }
+    qsort(adoption->bearers, adoption->n, sizeof *adoption->bearers, compare_serials);
+    return 0;
 }
 
-/* A descriptor out of the vault goes to its session. */
-static void adopt_found(Server *server, const Bearer *bearers, uint32_t n, VaultFound *found)
+/* A descriptor out of the vault goes to its session. What is dead is closed at once: there may be more of it
+ * than descriptors to be had. */
+static void adopt_found(void *userdata, const VaultFound *found)
 {
+    Adoption *adoption = userdata;
+    Server *server = adoption->server;
     const Bearer key = {.serial = found->serial};
-    const Bearer *bearer = bsearch(&key, bearers, n, sizeof *bearers, compare_serials);
+    const Bearer *bearer =
+        bsearch(&key, adoption->bearers, adoption->n, sizeof *adoption->bearers, compare_serials);
 
-    if (found->fd < 0 || (bearer == NULL && found->serial >= server->chat->state.header->next_serial))
-        return; /* who was not greeted yet comes later */
-    if (bearer == NULL)
-        (void) shutdown(found->fd, SHUT_RDWR); /* the process died while it closed it */
-    if (bearer == NULL || server->connections[bearer->session].fd >= 0) {
-        found->fd = fd_close(found->fd);
+    if (found->fd < 0)
         return;
+    if (bearer != NULL && server->connections[bearer->session].fd < 0) {
+        vault_assign(&server->vault, &found->place, bearer->session, found->fd);
+        connection_open(server, bearer->session, found->fd);
+    } else if (bearer == NULL && adoption->newcomer.fd < 0 &&
+               found->serial == server->chat->state.header->next_serial) {
+        adoption->newcomer = *found;
+    } else {
+        if (bearer == NULL)
+            (void) shutdown(found->fd, SHUT_RDWR); /* the process died while it closed it */
+        (void) fd_close(found->fd);
     }
-    vault_assign(&server->vault, &found->place, bearer->session, found->fd);
-    connection_open(server, bearer->session, TAKE_FD(found->fd));
 }
 
 /* Each has all that was done for it put down in the state. Only then may anything new be said. */
@@ -261,47 +279,37 @@ static void adopt_judge(Server *server)
     header->fault = 0;
 }
 
-/* In the vault, but no session yet: the process died between the two. */
-static int adopt_newcomers(Server *server, VaultFound *found, uint32_t n)
+/* Whatever becomes of it, nobody else may get its serial: its entry will be in the vault for a while. */
+static int adopt_newcomer(Server *server, const VaultFound *newcomer)
 {
-    int r = 0;
+    StateHeader *header = server->chat->state.header;
+    int r;
 
-    for (uint32_t i = 0; i < n && r == 0; i++) {
-        if (found[i].fd < 0)
-            continue;
-        if (found[i].serial == server->chat->state.header->next_serial)
-            r = listener_admit_found(server, &found[i]);
-        else
-            listener_turn_away_one(found[i].fd, LOST_WORDS);
-        found[i].fd = -1;
-    }
+    if (newcomer->fd < 0)
+        return 0;
+    r = listener_admit_found(server, newcomer);
+    if (header->next_serial == newcomer->serial)
+        header->next_serial++;
     return error_trace(r);
 }
 
 int adopt_clients(Server *server, Inherited *inherited)
 {
-    _cleanup_(freep) VaultFound *found = NULL;
-    _cleanup_(freep) Bearer *bearers = NULL;
-    uint32_t n = 0, n_bearers = 0;
-    int r;
+    Adoption adoption;
+    int r = adoption_init(&adoption, server);
 
-    r = vault_adopt(&server->vault, inherited, &found, &n);
-    bearers = list_bearers(server->chat, &n_bearers);
-    if (r == 0 && bearers == NULL)
-        r = error_origin(-ENOMEM);
+    if (r == 0)
+        r = vault_adopt(&server->vault, inherited, adopt_found, &adoption);
+    free(adoption.bearers);
     if (r < 0)
         return error_trace(r);
-    for (uint32_t session = 0; session < server->chat->session_slots.n_touched; session++)
-        server->connections[session].fd = -1;
-    for (uint32_t i = 0; i < n; i++)
-        adopt_found(server, bearers, n_bearers, &found[i]);
     crash_point();
     adopt_settle(server);
     crash_point();
     adopt_judge(server);
     server->chat->state.header->rendering = FRONT_RENDERING;
     chat_set_config(server->chat, &server->config);
-    r = adopt_newcomers(server, found, n);
+    r = adopt_newcomer(server, &adoption.newcomer);
     if (r < 0)
         return error_trace(r);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_ADOPTED},

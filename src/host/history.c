@@ -90,7 +90,14 @@ void history_load(Chat *chat, const Config *config, const Log *log)
                   "The lobby's topic and history in %s can not be read and are given up.", path);
     (void) chat_free(saved);
     (void) fd_close(file);
-    (void) unlink(path);
+}
+
+void history_forget(void)
+{
+    char path[RUNTIME_PATH_MAX];
+
+    if (runtime_path("history", path))
+        (void) unlink(path);
 }
 
 void history_set_aside(const Log *log, int fd)

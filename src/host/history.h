@@ -15,7 +15,9 @@ typedef struct Chat Chat;
 typedef struct Config Config;
 
 void history_save(const Chat *chat, const Config *config, const Log *log);
-/* Into a chat that has just begun. What is there is read once: the file is gone afterwards. */
+/* Into a chat that has just begun. */
 void history_load(Chat *chat, const Config *config, const Log *log);
+/* What was loaded is in a state that the next process will find. */
+void history_forget(void);
 /* Keeps a copy of the state in `fd` that kills whoever goes on with it, for those who find out why. */
 void history_set_aside(const Log *log, int fd);

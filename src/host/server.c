@@ -38,7 +38,7 @@ enum {
  * telling the service manager anything takes one (sd_notify(3)), and without that its watchdog would end the
  * service.
  */
-static uint32_t count_descriptors(void)
+static uint32_t count_descriptors(bool has_vault)
 {
     struct rlimit limit;
     uint32_t n;
@@ -46,7 +46,9 @@ static uint32_t count_descriptors(void)
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT32_MAX)
         return 1 << 20;
     n = (uint32_t) (limit.rlim_cur - MIN(limit.rlim_cur / 2, (rlim_t) SPARE_DESCRIPTORS));
-    return n - n / (VAULT_PAIR_CLIENTS / 2); /* a pair of the vault takes two */
+    /* No more may be in flight than there may be open files (unix(7), ETOOMANYREFS), and there may be as many
+     * dead entries as living ones. */
+    return has_vault ? n / 2 : n;
 }
 
 static int server_allocate(Server *server)
@@ -107,7 +109,7 @@ static int server_make_chat(Server *server, Inherited *inherited)
     bool is_adopted = false;
     int r;
 
-    server->max_descriptors = count_descriptors();
+    server->max_descriptors = count_descriptors(server->notify.is_enabled);
     if (max_clients == 0)
         max_clients = server->max_descriptors;
     server->chat = malloc(sizeof *server->chat);
@@ -120,6 +122,7 @@ static int server_make_chat(Server *server, Inherited *inherited)
         free(TAKE_PTR(server->chat));
         return error_trace(r);
     }
+    history_forget();
     r = fault_watch(server->chat->state.header);
     if (r == 0)
         r = server_allocate(server);

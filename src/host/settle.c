@@ -170,8 +170,10 @@ bool settle_connection(Server *server, uint32_t session)
         settle_output(server, session, counts.out);
         /* What it has not read is sent before it is listened to. */
         chat_touch_session(server->chat, session);
-    } else {
+    } else if ((record->flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED) {
         connection->flags |= counts.has_fin ? CONNECTION_HANGUP : CONNECTION_BROKEN;
+    } else {
+        return false; /* nobody would listen to it */
     }
     connection_set_ready(server, session);
     return true;

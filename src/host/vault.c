@@ -86,8 +86,8 @@ static VaultPair *vault_add_pair(Vault *vault)
     return pair;
 }
 
-/* False: the queue is full, or nothing can be sent at all. */
-static bool pair_send(const VaultPair *pair, int fd, uint64_t serial)
+/* 0, or an errno: EAGAIN if the queue is full. */
+static int pair_send(const VaultPair *pair, int fd, uint64_t serial)
 {
     union {
         struct cmsghdr header;
@@ -99,34 +99,49 @@ static bool pair_send(const VaultPair *pair, int fd, uint64_t serial)
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
 
     memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    return sendmsg(pair->in, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof serial;
+    return sendmsg(pair->in, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof serial ? 0 : errno;
 }
 
-static bool vault_try(VaultPair *pair, int fd, uint64_t serial, VaultPlace *ret_place)
+static bool pair_has_room(const VaultPair *pair)
 {
-    if (pair == NULL || pair->in < 0 || pair->n == VAULT_PAIR_CLIENTS)
-        return false;
-    if (!pair_send(pair, fd, serial)) {
-        pair->in = fd_close(pair->in);
-        return false;
-    }
-    pair->entries[pair->n] = (VaultEntry){.serial = serial, .fd = fd, .session = SLOT_NONE};
-    *ret_place = (VaultPlace){.pair = pair, .entry = pair->n};
-    pair->n++;
-    return true;
+    return pair->in >= 0 && pair->n < VAULT_PAIR_CLIENTS;
+}
+
+/* One with room, the last one first; NULL: there can be none. */
+static VaultPair *vault_find_room(Vault *vault)
+{
+    for (uint32_t i = vault->n_pairs; i > 0; i--)
+        if (pair_has_room(vault->pairs[i - 1]))
+            return vault->pairs[i - 1];
+    return vault_add_pair(vault);
 }
 
 void vault_put(Vault *vault, int fd, uint64_t serial, VaultPlace *ret_place)
 {
-    VaultPair *pair = vault->n_pairs > 0 ? vault->pairs[vault->n_pairs - 1] : NULL;
+    VaultPair *pair;
+    int r = EAGAIN;
 
     *ret_place = (VaultPlace){0};
-    if (!vault->notify->is_enabled || vault_try(pair, fd, serial, ret_place) ||
-        vault_try(vault_add_pair(vault), fd, serial, ret_place) || vault->is_logged)
+    if (!vault->notify->is_enabled)
         return;
+    while (r == EAGAIN && (pair = vault_find_room(vault)) != NULL) {
+        r = pair_send(pair, fd, serial);
+        if (r == 0) {
+            pair->entries[pair->n] = (VaultEntry){.serial = serial, .fd = fd, .session = SLOT_NONE};
+            *ret_place = (VaultPlace){.pair = pair, .entry = pair->n++};
+            return;
+        }
+        /* A queue that is full with fewer: net.core.wmem_max is small. An empty one that is full is of no
+         * use. */
+        if (r == EAGAIN && pair->n == 0)
+            break;
+        if (r == EAGAIN)
+            pair->in = fd_close(pair->in);
+    }
+    if (!vault->is_logged)
+        log_event(vault->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_NO_STORE},
+                  "Not everybody can be kept over a restart: %s.", strerror(errno));
     vault->is_logged = true;
-    log_event(vault->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_NO_STORE},
-              "Not everybody can be kept over a restart: %s.", strerror(errno));
 }
 
 void vault_assign(Vault *vault, const VaultPlace *place, uint32_t session, int fd)
@@ -189,8 +204,8 @@ static bool vault_move(Vault *vault, VaultPair *pair)
     return true;
 }
 
-/* The one with the most dead entries. Between sweeps only those count that nothing can be added to, half of
- * which is dead. */
+/* The one with the most dead entries. Between sweeps only those count that nothing can be added to, and half
+ * of which is dead. */
 static VaultPair *vault_pick(const Vault *vault, bool is_sweep)
 {
     VaultPair *best = NULL;
@@ -198,7 +213,7 @@ static VaultPair *vault_pick(const Vault *vault, bool is_sweep)
     for (uint32_t i = 0; i < vault->n_pairs; i++) {
         VaultPair *pair = vault->pairs[i];
         uint32_t n_dead = pair->n - pair->n_living;
-        bool is_closed = pair->in < 0 || pair->n == VAULT_PAIR_CLIENTS || i + 1 < vault->n_pairs;
+        bool is_closed = !pair_has_room(pair);
 
         if (n_dead == 0 || (!is_sweep && (!is_closed || n_dead < pair->n / 2)))
             continue;
@@ -275,59 +290,74 @@ static bool has_queue(int fd)
     return ioctl(fd, SIOCINQ, &n) == 0 && n > 0;
 }
 
-static int vault_look(VaultPair *pair, VaultFound *found, uint32_t *n)
+static int vault_look(VaultPair *pair, VaultVisit visit, void *userdata)
 {
+    VaultFound found = {.place = {.pair = pair}};
     int start = 0, r = 0;
 
     /* From the first message on, at each look the next one (socket(7), SO_PEEK_OFF). */
     if (setsockopt(pair->out, SOL_SOCKET, SO_PEEK_OFF, &start, sizeof start) < 0)
         return error_origin(-errno);
-    while (pair->n < VAULT_PAIR_CLIENTS && (r = queue_peek(pair->out, &found[*n])) > 0) {
-        pair->entries[pair->n] = (VaultEntry){.serial = found[*n].serial, .fd = -1, .session = SLOT_NONE};
-        found[*n].place = (VaultPlace){.pair = pair, .entry = pair->n++};
-        ++*n;
+    while (pair->n < VAULT_PAIR_CLIENTS && (r = queue_peek(pair->out, &found)) > 0) {
+        found.place.entry = pair->n;
+        pair->entries[pair->n++] = (VaultEntry){.serial = found.serial, .fd = -1, .session = SLOT_NONE};
+        visit(userdata, &found);
         crash_point();
     }
     return error_trace(MIN(r, 0));
 }
 
-static int vault_adopt_pair(Vault *vault, Inherited *inherited, unsigned i, VaultFound **found, uint32_t *n)
+static uint64_t pair_id(const Stored *stored)
 {
-    const char *name = inherited->stored[i].name;
-    int out = TAKE_FD(inherited->stored[i].fd), in = take_partner(inherited, name);
-    uint64_t id = strtoull(name + STRLEN(INHERIT_VAULT), NULL, 10);
-    VaultFound *more = realloc(*found, (*n + VAULT_PAIR_CLIENTS) * sizeof *more);
+    return strtoull(stored->name + STRLEN(INHERIT_VAULT), NULL, 10);
+}
+
+static int vault_adopt_pair(Vault *vault, Inherited *inherited, Stored *stored, VaultVisit visit,
+                            void *userdata)
+{
+    uint64_t id = pair_id(stored);
+    int out = TAKE_FD(stored->fd), in = take_partner(inherited, stored->name);
     VaultPair *pair;
 
-    if (more != NULL)
-        *found = more;
     if (in >= 0 && has_queue(in)) {
         int other = in;
 
         in = out;
         out = other;
     }
-    pair = more != NULL ? vault_append(vault, id, in, out) : NULL;
+    pair = vault_append(vault, id, in, out);
     if (pair == NULL) {
         (void) fd_close(in);
         (void) fd_close(out);
         return error_origin(-ENOMEM);
     }
     vault->header->next_vault = MAX(vault->header->next_vault, id + 1);
-    return error_trace(vault_look(pair, *found, n));
+    return error_trace(vault_look(pair, visit, userdata));
 }
 
-int vault_adopt(Vault *vault, Inherited *inherited, VaultFound **ret_found, uint32_t *ret_n)
+/* The oldest pair that was not taken yet; NULL: there is none. */
+static Stored *oldest_pair(const Inherited *inherited)
 {
+    Stored *oldest = NULL;
+
+    for (unsigned i = 0; i < inherited->n_stored; i++) {
+        Stored *stored = &inherited->stored[i];
+
+        if (stored->fd >= 0 && strncmp(stored->name, INHERIT_VAULT, STRLEN(INHERIT_VAULT)) == 0 &&
+            (oldest == NULL || pair_id(stored) < pair_id(oldest)))
+            oldest = stored;
+    }
+    return oldest;
+}
+
+int vault_adopt(Vault *vault, Inherited *inherited, VaultVisit visit, void *userdata)
+{
+    Stored *stored;
     int r = 0;
 
-    *ret_found = NULL;
-    *ret_n = 0;
-    for (unsigned i = 0; i < inherited->n_stored && r == 0; i++)
-        if (inherited->stored[i].fd >= 0 &&
-            strncmp(inherited->stored[i].name, INHERIT_VAULT, STRLEN(INHERIT_VAULT)) == 0)
-            r = vault_adopt_pair(vault, inherited, i, ret_found, ret_n);
+    while (r == 0 && (stored = oldest_pair(inherited)) != NULL)
+        r = vault_adopt_pair(vault, inherited, stored, visit, userdata);
     /* What turns out to be dead is swept up in time. */
-    vault->next_sweep = *ret_n > 0 ? 0 : UINT64_MAX;
+    vault->next_sweep = vault->n_pairs > 0 ? 0 : UINT64_MAX;
     return error_trace(r);
 }

@@ -48,7 +48,7 @@ typedef struct Vault {
     const Log *log;       /* borrowed */
     StateHeader *header;  /* borrowed; has the number of the next pair */
     VaultPlace *places;   /* owned; of each session */
-    VaultPair **pairs;    /* owned; only the last one may have room */
+    VaultPair **pairs;    /* owned */
     uint32_t n_pairs;
     uint64_t next_sweep; /* usec, monotonic; UINT64_MAX: there is nothing dead */
     bool is_logged;      /* that somebody could not be kept */
@@ -57,7 +57,7 @@ typedef struct Vault {
 /* An entry that another process left. */
 typedef struct VaultFound {
     uint64_t serial; /* of the session */
-    int fd;          /* a copy; owned */
+    int fd;          /* a copy; -1: it could not be had */
     VaultPlace place;
 } VaultFound;
 
@@ -79,8 +79,11 @@ void vault_tidy(Vault *vault, uint64_t now);
 /* Nobody is there any more: gives up all pairs. */
 void vault_clear(Vault *vault);
 
+/* What to do with an entry that another process left: it owns `found->fd`. */
+typedef void (*VaultVisit)(void *userdata, const VaultFound *found);
+
 /*
- * Takes the pairs over that another process left. *ret_found has what is in them, in order, and is the
- * caller's. 0, or a negative errno.
+ * Takes the pairs over that another process left, and shows each entry to `visit`, pair by pair in the order
+ * they were made. 0, or a negative errno.
  */
-int vault_adopt(Vault *vault, Inherited *inherited, VaultFound **ret_found, uint32_t *ret_n);
+int vault_adopt(Vault *vault, Inherited *inherited, VaultVisit visit, void *userdata);
