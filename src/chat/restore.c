@@ -11,11 +11,9 @@
 #include "chat/session.h"
 
 /* A debt that no client can have run up is none: it would be kept from speaking for years. */
-static uint64_t plausible_due(const Chat *chat, const Rate *rate, uint64_t due)
+static uint64_t plausible_due(const Chat *chat, const Rate *rate, uint64_t due, uint64_t debt)
 {
-    uint64_t most = (uint64_t) rate->burst + 2 * LIMIT_TEXT_BYTES;
-
-    return MIN(due, rate_charge(rate, 0, chat->now * NSEC_PER_USEC, most));
+    return MIN(due, rate_charge(rate, 0, chat->now * NSEC_PER_USEC, rate->burst + debt));
 }
 
 static int restore_session(Chat *chat, uint32_t session)
@@ -29,8 +27,8 @@ static int restore_session(Chat *chat, uint32_t session)
                           .lag_next = SLOT_NONE,
                           .n_ignored = (uint8_t) record->n_ignored};
     edited = state_edit_session(&chat->state, session);
-    edited->lines_due = plausible_due(chat, &chat->lines, record->lines_due);
-    edited->bytes_due = plausible_due(chat, &chat->bytes, record->bytes_due);
+    edited->lines_due = plausible_due(chat, &chat->lines, record->lines_due, 1);
+    edited->bytes_due = plausible_due(chat, &chat->bytes, record->bytes_due, 2 * LIMIT_TEXT_BYTES);
     /* By a cursor of its own, so that `flushed` may move on. */
     edited->cursor = session_cursor(chat, session);
     edited->flags |= SESSION_LAGGING;
