@@ -13,7 +13,9 @@
 #include "cases.h"
 #include "clock.h"
 #include "dialect.h"
+#include "spread.h"
 #include "stage.h"
+#include "survival.h"
 
 enum {
     N_SENDERS = 10,
@@ -62,21 +64,6 @@ static void answer_partner(Crowd *crowd, unsigned client, unsigned n_lines, void
         crowd_say(crowd, client);
 }
 
-static int pump_until(Crowd *crowd, uint64_t end)
-{
-    while (clock_nsec() < end) {
-        int r = crowd_pump(crowd, clock_msec_to(end, 50));
-
-        if (r < 0)
-            return r;
-        if (clock_interrupted())
-            return -EINTR;
-        if (crowd->n_closed > 0)
-            return -ECONNRESET;
-    }
-    return 0;
-}
-
 /* The load itself, by the kind of case: returns when no more lines are said. */
 typedef int (*Load)(Stage *stage, Flow *flow, uint64_t start);
 
@@ -84,7 +71,7 @@ static int load_rate(Stage *stage, Flow *flow, uint64_t start)
 {
     (void) stage;
     for (uint64_t due = start; due < flow->end; due += NSEC_PER_SEC / LINES_PER_SECOND) {
-        int r = pump_until(flow->crowd, due);
+        int r = crowd_pump_until(flow->crowd, due);
 
         if (r < 0)
             return r;
@@ -99,7 +86,7 @@ static int load_window(Stage *stage, Flow *flow, uint64_t start)
     flow->crowd->on_heard = answer_as_observer;
     for (unsigned i = 0; i < stage->setup->n_under_way; i++)
         say_next(flow);
-    return pump_until(flow->crowd, flow->end);
+    return crowd_pump_until(flow->crowd, flow->end);
 }
 
 static int load_pairs(Stage *stage, Flow *flow, uint64_t start)
@@ -109,7 +96,7 @@ static int load_pairs(Stage *stage, Flow *flow, uint64_t start)
     flow->crowd->on_heard = answer_partner;
     for (unsigned i = 0; i < flow->crowd->n; i += 2)
         crowd_say(flow->crowd, i);
-    return pump_until(flow->crowd, flow->end);
+    return crowd_pump_until(flow->crowd, flow->end);
 }
 
 static unsigned choose_observer(const Stage *stage)
@@ -212,13 +199,14 @@ static int measure_idle(Stage *stage, double *values)
     if (r == 0)
         r = stage_fill(stage);
     if (r == 0)
-        r = pump_until(&stage->crowd,
-                       clock_nsec() + (stage->setup->is_smoke ? 100 * NSEC_PER_MSEC : IDLE_BEGINS_NSEC));
+        r = crowd_pump_until(
+            &stage->crowd, clock_nsec() + (stage->setup->is_smoke ? 100 * NSEC_PER_MSEC : IDLE_BEGINS_NSEC));
     if (r < 0)
         return r;
     wakeups = server_wakeups(&stage->server);
-    r = pump_until(&stage->crowd, clock_nsec() + (stage->setup->is_smoke ? 100 * NSEC_PER_MSEC
-                                                                         : IDLE_SECONDS * NSEC_PER_SEC));
+    r = crowd_pump_until(&stage->crowd,
+                         clock_nsec() +
+                             (stage->setup->is_smoke ? 100 * NSEC_PER_MSEC : IDLE_SECONDS * NSEC_PER_SEC));
     if (r < 0)
         return r;
     wakeups = server_wakeups(&stage->server) - wakeups;
@@ -328,13 +316,6 @@ static int greet_once(Stage *stage, double *ret_msec)
     return r;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-
-    return x < y ? -1 : x > y;
-}
-
 static int run_greeting(const Case *c, const CaseSetup *setup, ServerKind kind, double *values, char *remark)
 {
     unsigned n = setup->is_smoke ? 1 : N_GREETINGS;
@@ -355,8 +336,7 @@ static int run_greeting(const Case *c, const CaseSetup *setup, ServerKind kind, 
         if (r < 0)
             return r;
     }
-    qsort(msec, n, sizeof(msec[0]), compare_doubles);
-    values[0] = msec[n / 2];
+    values[0] = spread_of(msec, n).median;
     return 0;
 }
 
@@ -436,6 +416,51 @@ static const CaseType types[] = {
         .measures[5] = {.what = "wake-ups in 5 s with %u idle clients", .unit = "", .has_most = true},
         .run = run_idle,
     },
+    {
+        .prefix = "vault",
+        .has_size = true,
+        .is_survival = true,
+        .n_measures = 6,
+        .measures[0] = {.what = "%u clients connect and are greeted", .unit = "ms", .decimals = 1},
+        .measures[1] = {.unit = "ms", .decimals = 1, .is_without = true},
+        .measures[2] = {.what = "CPU time for each of 500 more, %u being there", .unit = "µs", .decimals = 1},
+        .measures[3] = {.unit = "µs", .decimals = 1, .is_without = true},
+        .measures[4] = {.what = "messages to the service manager while %u came", .unit = ""},
+        .measures[5] = {.what = "descriptors in its store for %u clients", .unit = ""},
+        .run = survival_run_vault,
+    },
+    {
+        .prefix = "line",
+        .is_survival = true,
+        .n_measures = 4,
+        .measures[0] = {.what = "CPU time for a line that nobody hears", .unit = "µs", .decimals = 2},
+        .measures[1] = {.what = "of this the transaction: sender, room, counters",
+                        .unit = "µs",
+                        .decimals = 3},
+        .measures[2] = {.what = "its part in that", .unit = "%", .decimals = 1},
+        .measures[3] = {.what = "the transaction of a delivery to one listener", .unit = "µs", .decimals = 3},
+        .run = survival_run_line,
+    },
+    {
+        .prefix = "pause",
+        .has_size = true,
+        .is_survival = true,
+        .n_measures = 2,
+        .measures[0] = {.what = "`kill -9` with %u clients: gap in 100 lines a second",
+                        .unit = "ms",
+                        .decimals = 1,
+                        .has_most = true,
+                        .most_at = 1000,
+                        .most = 250},
+        .measures[1] = {.what = "the same with %u clients, at worst",
+                        .unit = "ms",
+                        .decimals = 1,
+                        .is_worst = true,
+                        .has_most = true,
+                        .most_at = 1000,
+                        .most = 250},
+        .run = survival_run_pause,
+    },
 };
 
 int case_parse(const char *name, Case *ret_case)
@@ -461,7 +486,9 @@ int case_parse(const char *name, Case *ret_case)
 /* The clients of a case, all at once. */
 static unsigned n_clients(const Case *c)
 {
-    return strcmp(c->type->prefix, "P") == 0 ? 2 * c->n : c->n;
+    if (c->type->run == survival_run_vault)
+        return c->n + SURVIVAL_MORE;
+    return c->type->run == run_pairs ? 2 * c->n : c->n;
 }
 
 int case_run(const Case *c, const CaseSetup *setup, ServerKind kind, double *values, char *remark)
@@ -472,6 +499,8 @@ int case_run(const Case *c, const CaseSetup *setup, ServerKind kind, double *val
     remark[0] = '\0';
     for (unsigned i = 0; i < CASE_MAX_MEASURES; i++)
         values[i] = NAN;
+    if (c->type->is_survival && kind != SERVER_CHATD)
+        return CASE_LEFT_OUT;
     if (n_clients(c) > dialect_most_clients(kind)) {
         (void) snprintf(remark, CASE_REMARK_MAX, "it can not hold so many clients (select(2))");
         return CASE_LEFT_OUT;

@@ -5,12 +5,19 @@
 /*
  * The cases. Each runs one server under one load, and yields one or more figures.
  *
- *   R<n>        20 lines a second in all, from 10 senders, into one room of n
- *   W<n>        16 lines always under way, from 10 senders, in one room of n; a line has arrived when a
- * client who only listens has it, and then the next one is said P<n>        n rooms of two, all talking: each
- * pair keeps one line under way idle<n>     n clients who do nothing, from many addresses, in the default
- * configuration: memory, wake-ups connect<n>  n clients connect at once; then one says a line to all greeting
- * from the first connection to the first greeting while the server must still be started
+ * - R<n>: 20 lines a second in all, from 10 senders, into one room of n
+ * - W<n>: 16 lines always under way, from 10 senders, in one room of n; a line has arrived when a client who
+ *   only listens has it, and then the next one is said
+ * - P<n>: n rooms of two, all talking: each pair keeps one line under way
+ * - idle<n>: n clients who do nothing, from many addresses, in the default configuration: memory, wake-ups
+ * - connect<n>: n clients connect at once; then one says a line to all
+ * - greeting: from the first connection to the first greeting while the server must still be started
+ *
+ * And chatd alone, for what it costs that connections outlive the process (survival.h):
+ *
+ * - vault<n>: n clients connect at once, and then some more; with a descriptor store and without
+ * - line: one speaker alone in a room; and of that the transaction
+ * - pause<n>: n clients are there when the process is killed; what a listener notices
  */
 
 #include <stdbool.h>
@@ -18,7 +25,7 @@
 
 #include "server.h"
 
-enum { CASE_MAX_MEASURES = 6, CASE_NAME_MAX = 24, CASE_REMARK_MAX = 512 };
+enum { CASE_MAX_MEASURES = 8, CASE_NAME_MAX = 24, CASE_REMARK_MAX = 512 };
 
 /* Answers of case_run() and case_parse(). */
 enum { CASE_FAILED = 1, CASE_LEFT_OUT, CASE_UNKNOWN };
@@ -28,7 +35,10 @@ typedef struct Measure {
     const char *what; /* with %u for the size of the case */
     const char *unit;
     int decimals;
+    bool is_without; /* the measure before it, without a descriptor store */
+    bool is_worst;   /* of all rounds the most counts, not the median */
     bool has_most;
+    unsigned most_at;      /* the size that the target is for; 0: all */
     double most;           /* the target: at most this */
     double most_of_bare;   /* at most so many times the bare loop's */
     double most_of_ngircd; /* at most so many times ngircd's */
@@ -52,13 +62,15 @@ typedef struct CaseSetup {
     Observer observer;               /* who listens in W, by the order of the connections */
     bool bare_no_delay;              /* TCP_NODELAY for the bare loop */
     int server_cpu;                  /* -1: any */
+    unsigned round;                  /* from 0 on */
     bool is_smoke;                   /* only whether it works: short waits */
 } CaseSetup;
 
 struct CaseType {
     const char *prefix;
     bool has_size;
-    bool is_steady; /* the same in each round: one is enough */
+    bool is_steady;   /* the same in each round: one is enough */
+    bool is_survival; /* of chatd alone; has a table of its own */
     unsigned n_measures;
     Measure measures[CASE_MAX_MEASURES];
     int (*run)(const Case *, const CaseSetup *, ServerKind, double *values, char *remark);

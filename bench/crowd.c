@@ -17,6 +17,9 @@
 
 enum { BUFFER_BYTES = 256 * 1024, N_EVENTS = 512, PEOPLE_PER_SOURCE = 200, OPENED_PER_PUMP = 32 };
 
+/* Among the numbers of clients, what is no client. */
+#define WATCHED UINT32_MAX
+
 #define SETTLE_MOST_NSEC (60 * NSEC_PER_SEC)
 
 int crowd_init(Crowd *crowd, unsigned n)
@@ -50,6 +53,13 @@ void crowd_done(Crowd *crowd)
     free(crowd->clients);
     free(crowd->buffer);
     *crowd = (Crowd){.epoll_fd = -1};
+}
+
+int crowd_watch(Crowd *crowd, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = WATCHED};
+
+    return epoll_ctl(crowd->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
 int crowd_give_line(Crowd *crowd, unsigned client, const char *line)
@@ -191,14 +201,19 @@ static void receive(Crowd *crowd, unsigned i)
 int crowd_pump(Crowd *crowd, int msec)
 {
     struct epoll_event events[N_EVENTS];
-    int n;
+    int n, n_watched = 0, r = 0;
 
     n = epoll_wait(crowd->epoll_fd, events, N_EVENTS, msec);
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < n; i++) {
-        CrowdClient *client = &crowd->clients[events[i].data.u32];
+        CrowdClient *client;
 
+        if (events[i].data.u32 == WATCHED) {
+            n_watched++;
+            continue;
+        }
+        client = &crowd->clients[events[i].data.u32];
         if (!client->is_connected && (events[i].events & EPOLLOUT) && !(events[i].events & EPOLLERR)) {
             client->is_connected = true;
             if (crowd->on_connected != NULL)
@@ -207,7 +222,9 @@ int crowd_pump(Crowd *crowd, int msec)
         if (events[i].events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
             receive(crowd, events[i].data.u32);
     }
-    return n;
+    if (n_watched > 0)
+        r = crowd->on_watched(crowd->watcher);
+    return r < 0 ? r : n - n_watched;
 }
 
 static int check(const Crowd *crowd)
@@ -219,16 +236,21 @@ static int check(const Crowd *crowd)
     return crowd->is_blocked ? -ENOBUFS : 0;
 }
 
+static unsigned n_wanted(const Crowd *crowd, const CrowdDoor *door)
+{
+    return door->n > 0 ? MIN(door->n, crowd->n) : crowd->n;
+}
+
 static bool may_open(const Crowd *crowd, const CrowdDoor *door)
 {
-    return crowd->n_opened < crowd->n && crowd->n_opened - crowd->n_greeted < door->window;
+    return crowd->n_opened < n_wanted(crowd, door) && crowd->n_opened - crowd->n_greeted < door->window;
 }
 
 int crowd_connect(Crowd *crowd, const CrowdDoor *door)
 {
     int r;
 
-    while (crowd->n_greeted < crowd->n) {
+    while (crowd->n_greeted < n_wanted(crowd, door)) {
         r = check(crowd);
         if (r < 0)
             return r;
@@ -244,6 +266,20 @@ int crowd_connect(Crowd *crowd, const CrowdDoor *door)
             return r;
     }
     return check(crowd);
+}
+
+int crowd_pump_until(Crowd *crowd, uint64_t end)
+{
+    while (clock_nsec() < end) {
+        int r = crowd_pump(crowd, clock_msec_to(end, 50));
+
+        if (r < 0)
+            return r;
+        r = check(crowd);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int crowd_wait_heard(Crowd *crowd, uint64_t n_heard, uint64_t patience)

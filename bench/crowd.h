@@ -31,6 +31,8 @@ typedef struct Crowd Crowd;
 /* Called from crowd_pump(). Both may send, neither may change the crowd. */
 typedef void (*CrowdConnected)(Crowd *crowd, unsigned client, void *userdata);
 typedef void (*CrowdHeard)(Crowd *crowd, unsigned client, unsigned n_lines, void *userdata);
+/* Something that is watched has something to read. 0 or -errno, which ends the wait. */
+typedef int (*CrowdWatched)(void *userdata);
 
 struct Crowd {
     int epoll_fd;
@@ -44,18 +46,24 @@ struct Crowd {
     CrowdConnected on_connected;
     CrowdHeard on_heard;
     void *userdata;
+    CrowdWatched on_watched;
+    void *watcher; /* its userdata */
 };
 
 typedef struct CrowdDoor {
     uint16_t port;
     unsigned window;   /* how many may wait for their greeting at once */
     bool many_sources; /* from many addresses of 127/8, 200 people each */
+    unsigned n;        /* so many are to be connected then; 0: all */
     uint64_t deadline;
 } CrowdDoor;
 
 int crowd_init(Crowd *crowd, unsigned n);
 /* Closes with a reset, so that nothing lingers in the kernel. */
 void crowd_done(Crowd *crowd);
+
+/* Another descriptor that is waited for with the crowd's, until it is closed. 0 or -errno. */
+int crowd_watch(Crowd *crowd, int fd);
 
 /* Connects all, and waits until each was greeted. 0, -ETIMEDOUT, -ECONNRESET, -EINTR or another -errno. */
 int crowd_connect(Crowd *crowd, const CrowdDoor *door);
@@ -68,6 +76,8 @@ void crowd_send(Crowd *crowd, unsigned client, const char *data, size_t n);
 void crowd_say(Crowd *crowd, unsigned client);
 /* One wait of at most `msec` and all that came of it: the number of clients something came for, or -errno. */
 int crowd_pump(Crowd *crowd, int msec);
+/* Pumps until then. -ECONNRESET: somebody was disconnected. */
+int crowd_pump_until(Crowd *crowd, uint64_t end);
 /* Pumps until `n_heard` lines were heard in all: 0; or until nothing came for `patience` ns: -ETIMEDOUT. */
 int crowd_wait_heard(Crowd *crowd, uint64_t n_heard, uint64_t patience);
 /* Pumps until nothing came for so long; -ETIMEDOUT if it never gets quiet. */

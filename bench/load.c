@@ -27,8 +27,10 @@
 
 enum { N_CASES_MAX = 64, EXIT_USAGE = 64 };
 
-#define CASES_ALL "R100,R1000,R5000,W100,W1000,P500,connect9000,greeting,idle9000"
-#define CASES_SMOKE "R20,W20,P4,connect30,greeting,idle30"
+#define CASES_ALL                                                                                            \
+    "R100,R1000,R5000,W100,W1000,P500,connect9000,greeting,idle9000,vault100,vault1000,vault9000,line,"      \
+    "pause100,pause1000,pause9000"
+#define CASES_SMOKE "R20,W20,P4,connect30,greeting,idle30,vault20,line,pause20"
 
 typedef struct Options {
     CaseSetup setup;
@@ -46,8 +48,9 @@ static int help(FILE *to)
         to,
         "Usage: load [OPTION]...\n"
         "Measures what chatd and its peers cost on this machine, and prints a table in Markdown.\n\n"
-        "  --case=NAME,...     these cases only. Known are R<n> W<n> P<n> connect<n> greeting idle<n>;\n"
-        "                      at first: " CASES_ALL "\n"
+        "  --case=NAME,...     these cases only. Known are R<n> W<n> P<n> connect<n> greeting idle<n>,\n"
+        "                      and of chatd alone vault<n> line pause<n>; at first:\n"
+        "                      " CASES_ALL "\n"
         "  --rounds=N          rounds of each (3); the median counts\n"
         "  --seconds=S         seconds of load in a case (4)\n"
         "  --servers=NAME,...  of bare, chatd, ngircd, ncat; at first all that are there\n"
@@ -184,8 +187,8 @@ static int parse_cases(Options *options)
         (void) snprintf(name, sizeof(name), "%.*s", (int) MIN(n, (size_t) CASE_NAME_MAX), text);
         if (options->n_cases >= N_CASES_MAX || case_parse(name, &options->cases[options->n_cases]) != 0) {
             (void) fprintf(stderr,
-                           "load: '%s' is no case; give R100, W1000, P500, connect9000, greeting, idle9000 "
-                           "or the like (at most %d)\n",
+                           "load: '%s' is no case; give R100, W1000, P500, connect9000, greeting, idle9000, "
+                           "vault9000, line, pause1000 or the like (at most %d)\n",
                            name, N_CASES_MAX);
             return -EINVAL;
         }
@@ -316,9 +319,11 @@ static int run_one(const Options *options, Report *report, const Case *c, Server
     char remark[CASE_REMARK_MAX];
     double values[CASE_MAX_MEASURES];
     bool is_ours = kind == SERVER_BARE || kind == SERVER_CHATD;
+    CaseSetup setup = options->setup;
     int r;
 
-    r = case_run(c, &options->setup, kind, values, remark);
+    setup.round = round;
+    r = case_run(c, &setup, kind, values, remark);
     if (r < 0)
         return r;
     if (remark[0] != '\0')

@@ -66,37 +66,12 @@ void report_remark(Report *report, const Case *c, ServerKind kind, const char *t
     remarks[report->n_remarks++] = remark;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *) a, y = *(const double *) b;
-
-    return x < y ? -1 : x > y;
-}
-
-static ReportSpread spread_of(const double *values, unsigned n_values)
-{
-    double sorted[REPORT_ROUNDS_MAX];
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < n_values; i++)
-        if (!isnan(values[i]))
-            sorted[n++] = values[i];
-    if (n == 0)
-        return (ReportSpread){NAN, NAN, NAN};
-    qsort(sorted, n, sizeof(sorted[0]), compare_doubles);
-    return (ReportSpread){
-        .median = n % 2 == 1 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2,
-        .least = sorted[0],
-        .most = sorted[n - 1],
-    };
-}
-
-ReportSpread report_value(const Report *report, const ReportRow *row, ServerKind kind)
+Spread report_value(const Report *report, const ReportRow *row, ServerKind kind)
 {
     return spread_of(row->values[kind], report->n_rounds);
 }
 
-ReportSpread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to)
+Spread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to)
 {
     double ratios[REPORT_ROUNDS_MAX];
 
@@ -145,7 +120,7 @@ static const char *verdict(bool is_met)
 /* "0.31 (0.30–0.33); at most 0.35: met" */
 static void print_ratio(FILE *to, const Report *report, const ReportRow *row, ServerKind base, double most)
 {
-    ReportSpread ratio = report_ratio(report, row, SERVER_CHATD, base);
+    Spread ratio = report_ratio(report, row, SERVER_CHATD, base);
 
     if (isnan(ratio.median)) {
         (void) fprintf(to, " – |");
@@ -206,14 +181,17 @@ static void print_deliveries(FILE *to, const Report *report)
         (void) fprintf(to, "\n");
 }
 
-static void print_target(FILE *to, const Measure *measure, double value)
+static void print_target(FILE *to, const ReportRow *row, double value)
 {
-    if (measure->has_most && measure->most > 0)
+    const Measure *measure = row->measure;
+    bool has_most = measure->has_most && (measure->most_at == 0 || measure->most_at == row->c->n);
+
+    if (has_most && measure->most > 0)
         (void) fprintf(to, " at most %g%s%s", measure->most, *measure->unit != '\0' ? " " : "",
                        measure->unit);
-    else if (measure->has_most)
+    else if (has_most)
         (void) fprintf(to, " none");
-    if (measure->has_most && !isnan(value))
+    if (has_most && !isnan(value))
         (void) fprintf(to, ": %s", verdict(value <= measure->most));
     (void) fprintf(to, " |");
 }
@@ -225,7 +203,7 @@ static void print_others(FILE *to, const Report *report)
     for (unsigned i = 0; i < report->n_rows; i++) {
         const ReportRow *row = &report->rows[i];
 
-        if (report_is_delivery(row))
+        if (report_is_delivery(row) || row->c->type->is_survival)
             continue;
         if (!has_heads && report->is_judged)
             print_heads(to, report, "", " target for chatd |", 1);
@@ -234,9 +212,78 @@ static void print_others(FILE *to, const Report *report)
         has_heads = true;
         print_row_begin(to, report, row);
         if (report->is_judged)
-            print_target(to, row->measure, report_value(report, row, SERVER_CHATD).median);
+            print_target(to, row, report_value(report, row, SERVER_CHATD).median);
         (void) fprintf(to, "\n");
     }
+    if (has_heads)
+        (void) fprintf(to, "\n");
+}
+
+/* The figure that counts of a row in that table. */
+static double survival_value(const Report *report, const ReportRow *row)
+{
+    Spread spread = report_value(report, row, SERVER_CHATD);
+
+    return row->measure->is_worst ? spread.most : spread.median;
+}
+
+/* `without`: the same without a descriptor store, or NULL. */
+static void print_survival_row(FILE *to, const Report *report, const ReportRow *row, const ReportRow *without)
+{
+    char label[128];
+
+    report_label(row, label, sizeof(label));
+    (void) fprintf(to, "| %s |", label);
+    print_value(to, row->measure, survival_value(report, row));
+    if (without != NULL)
+        print_value(to, without->measure, survival_value(report, without));
+    else
+        (void) fprintf(to, " |");
+    if (report->is_judged)
+        print_target(to, row, survival_value(report, row));
+    (void) fprintf(to, "\n");
+}
+
+/* The same measure at all sizes, if this row is the first of them. Whether there was anything to print. */
+static bool print_survival_measure(FILE *to, const Report *report, unsigned first)
+{
+    const Measure *measure = report->rows[first].measure;
+
+    if (!report->rows[first].c->type->is_survival || measure->is_without)
+        return false;
+    for (unsigned i = 0; i < first; i++)
+        if (report->rows[i].measure == measure)
+            return false;
+    for (unsigned i = first; i < report->n_rows; i++) {
+        const ReportRow *row = &report->rows[i], *next = row + 1;
+        bool has_without = i + 1 < report->n_rows && next->c == row->c && next->measure->is_without;
+
+        if (row->measure == measure)
+            print_survival_row(to, report, row, has_without ? next : NULL);
+    }
+    return true;
+}
+
+static void print_survival(FILE *to, const Report *report)
+{
+    const char *target = report->is_judged ? " target |" : "", *line = report->is_judged ? "---|" : "";
+    bool has_heads = false, has_pause = false;
+
+    for (unsigned i = 0; i < report->n_rows; i++) {
+        if (!report->rows[i].c->type->is_survival)
+            continue;
+        if (!has_heads)
+            (void) fprintf(to, "| What survival costs | chatd | without a store |%s\n|---|--:|--:|%s\n",
+                           target, line);
+        has_heads = true;
+        if (print_survival_measure(to, report, i) && report->rows[i].measure->is_worst)
+            has_pause = true;
+    }
+    if (has_pause)
+        (void) fprintf(
+            to, "\nA gap is the longest time between two lines that a listener sees, 10 ms when nothing "
+                "happens. The bench plays the service manager: what systemd itself takes to start a service "
+                "(30 to 60 ms) comes on top, and the system tests measure it.\n");
     if (has_heads)
         (void) fprintf(to, "\n");
 }
@@ -245,6 +292,7 @@ void report_print(const Report *report, FILE *to)
 {
     print_deliveries(to, report);
     print_others(to, report);
+    print_survival(to, report);
     (void) fprintf(to,
                    "Median of %u round%s, in which the servers took turns; a ratio is that of one round%s.\n",
                    report->n_rounds, report->n_rounds == 1 ? "" : "s",

@@ -11,18 +11,15 @@
 #include <stdio.h>
 
 #include "cases.h"
+#include "spread.h"
 
-enum { REPORT_ROUNDS_MAX = 99, REPORT_TEXT_MAX = 512 };
+enum { REPORT_ROUNDS_MAX = SPREAD_VALUES_MAX, REPORT_TEXT_MAX = 512 };
 
 typedef struct ReportRow {
     const Case *c;
     const Measure *measure;
     double values[N_SERVERS][REPORT_ROUNDS_MAX]; /* NAN: none */
 } ReportRow;
-
-typedef struct ReportSpread {
-    double median, least, most; /* NAN: nothing measured */
-} ReportSpread;
 
 typedef struct ReportRemark {
     ServerKind kind;
@@ -44,8 +41,8 @@ void report_add(Report *report, const Case *c, ServerKind kind, unsigned round, 
 /* The same remark is kept once. `c` may be NULL. */
 void report_remark(Report *report, const Case *c, ServerKind kind, const char *text);
 
-ReportSpread report_value(const Report *report, const ReportRow *row, ServerKind kind);
-ReportSpread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to);
+Spread report_value(const Report *report, const ReportRow *row, ServerKind kind);
+Spread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to);
 bool report_has_server(const Report *report, ServerKind kind);
 /* A measure for which servers are compared with the bare loop. */
 bool report_is_delivery(const ReportRow *row);

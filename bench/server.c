@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@
 #include "clock.h"
 #include "server.h"
 
-enum { N_ARGS = 12, BACKLOG = 4096 /* as in chat.socket */ };
+enum { N_ARGS = 12, BACKLOG = 4096 /* as in chat.socket */, FIRST_PASSED = 3 /* sd_listen_fds(3) */ };
 
 static const char *const names[N_SERVERS] = {"bare", "chatd", "ngircd", "ncat"};
 
@@ -134,7 +135,7 @@ int server_init(Server *server, const ServerPlan *plan)
     const char *tmp = getenv("TMPDIR");
     int r;
 
-    *server = (Server){.plan = *plan, .listen_fd = -1};
+    *server = (Server){.plan = *plan, .pid_fd = -1, .listen_fd = -1, .manager.fd = -1};
     (void) snprintf(server->folder, sizeof(server->folder), "%s/chatd-bench-XXXXXX",
                     tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
     if (mkdtemp(server->folder) == NULL) {
@@ -143,9 +144,12 @@ int server_init(Server *server, const ServerPlan *plan)
         return r;
     }
     r = open_door(server);
-    if (r < 0)
+    if (r == 0)
+        r = write_config(server);
+    if (r < 0 || plan->kind != SERVER_CHATD || plan->no_store)
         return r;
-    return write_config(server);
+    r = manager_init(&server->manager, server->folder);
+    return r < 0 ? failed(server, r, "no socket for notifications: %s", strerror(-r)) : 0;
 }
 
 /* Texts of arguments, to which `argv` points. */
@@ -190,11 +194,50 @@ static void fill_arguments(const Server *server, Arguments *args)
     *a = NULL;
 }
 
+/* In the child: the socket becomes the first descriptor that is passed, and what is stored follows. */
+static int pass_descriptors(const Server *server)
+{
+    const Manager *manager = &server->manager;
+    int n = 1 + (int) manager->n_items, *fds = calloc((size_t) n, sizeof(int));
+    char *passed = calloc((size_t) n, MANAGER_NAME_MAX + 1), *end, text[16];
+
+    if (fds == NULL || passed == NULL)
+        return -ENOMEM;
+    end = stpcpy(passed, "plain");
+    /* First all go where none of them is to be. */
+    fds[0] = fcntl(server->listen_fd, F_DUPFD_CLOEXEC, FIRST_PASSED + n);
+    for (int i = 1; i < n; i++) {
+        fds[i] = fcntl(manager->items[i - 1].fd, F_DUPFD_CLOEXEC, FIRST_PASSED + n);
+        *end++ = ':';
+        end = stpcpy(end, manager->items[i - 1].name);
+    }
+    for (int i = 0; i < n; i++)
+        if (fds[i] < 0 || dup2(fds[i], FIRST_PASSED + i) < 0)
+            return -errno;
+    (void) snprintf(text, sizeof(text), "%d", (int) getpid());
+    (void) setenv("LISTEN_PID", text, 1);
+    (void) snprintf(text, sizeof(text), "%d", n);
+    (void) setenv("LISTEN_FDS", text, 1);
+    (void) setenv("LISTEN_FDNAMES", passed, 1);
+    return 0;
+}
+
+/* What a service manager that we run under ourselves has set is not for the server. */
+static void set_environment(const Server *server)
+{
+    static const char *const variables[] = {"NOTIFY_SOCKET",  "WATCHDOG_USEC",     "WATCHDOG_PID",
+                                            "JOURNAL_STREAM", "RUNTIME_DIRECTORY", "FDSTORE"};
+
+    for (size_t i = 0; i < N_ELEMENTS(variables); i++)
+        (void) unsetenv(variables[i]);
+    if (server->manager.fd >= 0)
+        (void) setenv("NOTIFY_SOCKET", server->manager.path, 1);
+}
+
 /* In the child. Does not return. */
 static void become_server(const Server *server, const Arguments *args, int log_fd, pid_t parent)
 {
-    int null_fd = open("/dev/null", O_RDONLY);
-    char pid[16];
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC), r = 0;
     cpu_set_t cpus;
 
     /* Should the parent be killed in a way that it can not see, nothing stays behind. */
@@ -209,23 +252,14 @@ static void become_server(const Server *server, const Arguments *args, int log_f
     (void) dup2(null_fd, STDIN_FILENO);
     (void) dup2(log_fd, STDOUT_FILENO);
     (void) dup2(log_fd, STDERR_FILENO);
-    (void) unsetenv("NOTIFY_SOCKET");
-    (void) unsetenv("WATCHDOG_USEC");
-    (void) unsetenv("WATCHDOG_PID");
-    (void) unsetenv("JOURNAL_STREAM");
-    if (server->listen_fd >= 0) {
-        (void) snprintf(pid, sizeof(pid), "%d", (int) getpid());
-        (void) setenv("LISTEN_PID", pid, 1);
-        (void) setenv("LISTEN_FDS", "1", 1);
-        (void) setenv("LISTEN_FDNAMES", "plain", 1);
-        /* dup2() leaves the close-on-exec flag in place when both are the same */
-        if (server->listen_fd == 3)
-            (void) fcntl(3, F_SETFD, 0);
-        else
-            (void) dup2(server->listen_fd, 3);
+    set_environment(server);
+    if (server->listen_fd >= 0)
+        r = pass_descriptors(server);
+    if (r == 0) {
+        (void) execvp(args->argv[0], (char *const *) (uintptr_t) args->argv);
+        r = -errno;
     }
-    (void) execvp(args->argv[0], (char *const *) (uintptr_t) args->argv);
-    (void) dprintf(STDERR_FILENO, "cannot run %s: %s\n", args->argv[0], strerror(errno));
+    (void) dprintf(STDERR_FILENO, "cannot run %s: %s\n", args->argv[0], strerror(-r));
     _exit(127);
 }
 
@@ -244,7 +278,33 @@ int server_spawn(Server *server)
     if (pid == 0)
         become_server(server, &args, fileno(log), parent);
     server->pid = pid;
-    return 0;
+    server->pid_fd = (int) syscall(SYS_pidfd_open, pid, 0);
+    return server->pid_fd < 0 ? failed(server, -errno, "pidfd_open: %s", strerror(errno)) : 0;
+}
+
+/* It has been waited for. */
+static void forget_process(Server *server)
+{
+    server->pid = 0;
+    server->pid_fd = fd_close(server->pid_fd);
+}
+
+void server_kill(Server *server)
+{
+    server->is_killed = true;
+    (void) kill(server->pid, SIGKILL);
+}
+
+int server_attend(Server *server)
+{
+    int r = manager_receive(&server->manager);
+
+    if (r < 0 || !server->is_killed || waitpid(server->pid, NULL, WNOHANG) != server->pid)
+        return r;
+    forget_process(server);
+    server->is_killed = false;
+    r = manager_receive(&server->manager); /* its last words */
+    return r < 0 ? r : server_spawn(server);
 }
 
 /* One try to connect and to be served. The peers that greet nobody are served when they have accepted. */
@@ -315,7 +375,7 @@ bool server_has_died(Server *server)
         return true;
     if (waitpid(server->pid, &status, WNOHANG) != server->pid)
         return false;
-    server->pid = 0;
+    forget_process(server);
     last_log_line(server, line, sizeof(line));
     (void) failed(server, 0, "ended by itself with %s %d%s%s", WIFSIGNALED(status) ? "signal" : "status",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), line[0] != '\0' ? ": " : "",
@@ -325,19 +385,25 @@ bool server_has_died(Server *server)
 
 static void end_process(Server *server)
 {
+    uint64_t deadline = clock_nsec() + 3 * NSEC_PER_SEC;
+
     if (server->pid == 0)
         return;
-    (void) kill(server->pid, SIGTERM);
-    for (unsigned i = 0; i < 300; i++) {
-        if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
-            server->pid = 0;
-            return;
+    /* With SIGTERM chatd would leave everybody to the next process. */
+    (void) kill(server->pid, server->plan.kind == SERVER_CHATD ? SIGINT : SIGTERM);
+    while (waitpid(server->pid, NULL, WNOHANG) != server->pid) {
+        struct pollfd polls[] = {{.fd = server->pid_fd, .events = POLLIN},
+                                 {.fd = server->manager.fd, .events = POLLIN}};
+
+        if (clock_nsec() > deadline) {
+            (void) kill(server->pid, SIGKILL);
+            (void) waitpid(server->pid, NULL, 0);
+            break;
         }
-        (void) poll(NULL, 0, 10); /* not clock_sleep(): being interrupted is no reason to leave it running */
+        (void) poll(polls, N_ELEMENTS(polls), 10);
+        (void) manager_receive(&server->manager); /* it waits for us when we do not */
     }
-    (void) kill(server->pid, SIGKILL);
-    (void) waitpid(server->pid, NULL, 0);
-    server->pid = 0;
+    forget_process(server);
 }
 
 void server_done(Server *server)
@@ -348,6 +414,7 @@ void server_done(Server *server)
     if (server->listen_fd >= 0)
         (void) close(server->listen_fd);
     server->listen_fd = -1;
+    manager_done(&server->manager);
     if (server->folder[0] == '\0')
         return;
     (void) snprintf(path, sizeof(path), "%s/conf", server->folder);

@@ -20,18 +20,31 @@ static unsigned room_of(const Stage *stage, unsigned client)
     return stage->room_size > 0 ? client / stage->room_size : 0;
 }
 
+/* The clients that are in rooms are the first ones. */
+static unsigned n_in_rooms(const Stage *stage)
+{
+    if (stage->room_size == 0)
+        return 0;
+    return stage->n_in_rooms > 0 ? stage->n_in_rooms : stage->crowd.n;
+}
+
 static void say_hello(Crowd *crowd, unsigned client, void *userdata)
 {
     const Stage *stage = userdata;
     char hello[DIALECT_MAX];
     size_t n;
 
-    if (stage->room_size > 0)
+    if (client < n_in_rooms(stage))
         n = dialect_hello(stage->kind, client, room_of(stage, client), hello, sizeof(hello));
     else
         n = dialect_hello_idle(stage->kind, client, hello, sizeof(hello));
     if (n > 0)
         crowd_send(crowd, client, hello, n);
+}
+
+static int attend(void *userdata)
+{
+    return server_attend(userdata);
 }
 
 int stage_start(Stage *stage, unsigned n_clients)
@@ -42,6 +55,7 @@ int stage_start(Stage *stage, unsigned n_clients)
         .n_clients = n_clients,
         .room_size = stage->room_size,
         .default_config = stage->default_config,
+        .no_store = stage->no_store,
         .bare_no_delay = stage->setup->bare_no_delay,
         .cpu = stage->setup->server_cpu,
     };
@@ -52,16 +66,21 @@ int stage_start(Stage *stage, unsigned n_clients)
     if (r < 0)
         return r;
     r = crowd_init(&stage->crowd, n_clients);
+    if (r < 0)
+        return r;
     stage->crowd.on_connected = say_hello;
     stage->crowd.userdata = stage;
-    return r;
+    stage->crowd.on_watched = attend;
+    stage->crowd.watcher = &stage->server;
+    return stage->server.manager.fd >= 0 ? crowd_watch(&stage->crowd, stage->server.manager.fd) : 0;
 }
 
 static int give_lines(Stage *stage)
 {
+    unsigned n = stage->room_size > 0 ? n_in_rooms(stage) : stage->crowd.n;
     char line[DIALECT_MAX];
 
-    for (unsigned i = 0; i < stage->crowd.n; i++) {
+    for (unsigned i = 0; i < n; i++) {
         int r;
 
         if ((stage->room_size > 0 ? i % stage->room_size : i) >= stage->n_senders)
@@ -77,7 +96,7 @@ static int give_lines(Stage *stage)
 /* Whether everyone in the room that begins with client `first` has heard something. */
 static bool room_hears(const Stage *stage, unsigned first)
 {
-    for (unsigned i = first; i < MIN(first + stage->room_size, stage->crowd.n); i++)
+    for (unsigned i = first; i < MIN(first + stage->room_size, n_in_rooms(stage)); i++)
         if (stage->crowd.clients[i].n_heard == 0)
             return false;
     return true;
@@ -95,7 +114,7 @@ static int gather(Stage *stage)
 
         if (r < 0)
             return r;
-        for (unsigned first = 0; first < stage->crowd.n; first += stage->room_size) {
+        for (unsigned first = 0; first < n_in_rooms(stage); first += stage->room_size) {
             if (room_hears(stage, first))
                 continue;
             n_deaf++;

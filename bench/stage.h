@@ -11,9 +11,11 @@
 typedef struct Stage {
     const CaseSetup *setup;
     ServerKind kind;
-    unsigned room_size; /* 0: nobody enters a room */
-    unsigned n_senders; /* of a room, its first ones */
+    unsigned room_size;  /* 0: nobody enters a room */
+    unsigned n_in_rooms; /* the first ones; the others are merely connected; 0: all are in a room */
+    unsigned n_senders;  /* of a room, its first ones */
     bool default_config;
+    bool no_store;           /* chatd: as without systemd */
     bool is_storm;           /* all connect at once */
     uint64_t connected_nsec; /* how long they took */
     Server server;

@@ -331,7 +331,7 @@ START_TEST(time_and_version)
     client_say(alice, "/time");
     client_expect_next(alice, "-- {n}-{n}-{n} {time}:{n} {word}{any}");
     client_say(alice, "/version");
-    client_expect_next(alice, "-- chatd {n}.{n}.{n}{any}, up since {any}");
+    client_expect_next(alice, "-- chatd {n}.{n}.{n}{any}. The service is up since {any}");
     daemon_stop(daemon);
 }
 END_TEST

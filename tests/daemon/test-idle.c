@@ -24,10 +24,11 @@ static void expect_end_between(Daemon *daemon, uint64_t start, double earliest, 
     if (passed < earliest)
         daemon_fail(daemon, "it exited after %.1f s, which is less than %.1f s", passed, earliest);
     daemon_expect_exit(daemon, 0);
+    daemon_expect_empty_store(daemon);
 }
 
 /* The one that exits: it says so, leaves the sockets alone, and serves again when it is started for the next
- * person. */
+ * person, who hears what the lobby talked about. */
 static void expect_return(Daemon *daemon)
 {
     Client *next[2];
@@ -36,8 +37,10 @@ static void expect_return(Daemon *daemon)
     for (size_t i = 0; i < 2; i++)
         next[i] = client_open(daemon, .listener = i);
     daemon_start_again(daemon);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         client_expect_greeting(next[i]);
+        client_expect_next(next[i], "-- Topic of #lobby: the weekend");
+    }
     daemon_stop(daemon);
 }
 
@@ -62,7 +65,10 @@ START_TEST(idle_exit)
         last[i] = daemon_start_with(&(DaemonOptions){.config = lasting[i]});
         client_close(client_connect_as(last[i], "alice"));
     }
-    client_close(client_connect_as(exits, "alice"));
+    alice = client_connect_as(exits, "alice");
+    client_say(alice, "/topic the weekend");
+    client_sync(alice);
+    client_close(alice);
     alice = client_connect_as(kept, "alice");
     expect_end_between(exits, start, MIN_LIFE_SECONDS - 0.5, MIN_LIFE_SECONDS + 10);
     expect_return(exits);

@@ -8,11 +8,8 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "lib/client.h"
-#include "lib/match.h"
+#include "lib/account.h"
 #include "lib/proc.h"
 
 enum {
@@ -25,84 +22,17 @@ enum {
 };
 
 #define SMALL_TRANSCRIPT DAEMON_CONFIG "TranscriptSize=256K\n"
-#define CUT "\xe2\x80\xa6" /* U+2026 at the end of a line of which the rest is lost */
-
-static void say_numbered(Client *speaker, int i, size_t n_text)
-{
-    client_say(speaker, "%06d %s", i, run_of((char) ('a' + i % 26), n_text));
-}
-
-static void expect_numbered(Client *listener, int i, size_t n_text)
-{
-    client_expect_next(listener, "[{time}] <alice> %06d %s", i, run_of((char) ('a' + i % 26), n_text));
-}
 
 /* alice says so many lines, and bob, who is fast, hears each of them in time. */
 static void talk(Client *alice, Client *bob, int n_lines, size_t n_text)
 {
     for (int i = 0; i < n_lines; i++) {
-        say_numbered(alice, i, n_text);
+        account_say(alice, i, n_text);
         if (i >= N_WINDOW)
-            expect_numbered(bob, i - N_WINDOW, n_text);
+            account_expect(bob, "alice", i - N_WINDOW, n_text);
     }
     for (int i = MAX(n_lines - N_WINDOW, 0); i < n_lines; i++)
-        expect_numbered(bob, i, n_text);
-}
-
-typedef struct Account {
-    int next; /* the number of the line that comes next */
-    int n_skipped;
-    bool was_cut; /* the last line was */
-} Account;
-
-/* A line of alice's, whole or cut, or the notice of what was skipped. False if it is another line. */
-static bool account_line(Client *client, Account *account)
-{
-    const char *line = client->line, *text = strstr(line, "] <alice> ");
-    size_t n;
-
-    if (match_line("-- You read too slowly: {any} skipped.", line, client->n_line)) {
-        int n_skipped = atoi(line + strlen("-- You read too slowly: "));
-
-        ck_assert_int_gt(n_skipped, 0);
-        account->n_skipped += n_skipped;
-        account->next += n_skipped;
-        account->was_cut = false;
-        return true;
-    }
-    ck_assert_msg(!account->was_cut, "a line was cut, but the next one is no notice: %s", line);
-    if (client->n_line >= strlen(CUT) && strcmp(line + client->n_line - strlen(CUT), CUT) == 0) {
-        account->was_cut = true;
-        return true;
-    }
-    if (text == NULL)
-        return false;
-    text += strlen("] <alice> ");
-    ck_assert_msg(atoi(text) == account->next, "line %d expected, this came: %.40s", account->next, line);
-    text += 7;
-    n = strspn(text, (char[]){(char) ('a' + account->next % 26), '\0'});
-    ck_assert_msg(n == N_TEXT && text[n] == '\0', "line %d is torn: %zu letters, then %.40s", account->next,
-                  n, text + n);
-    account->next++;
-    return true;
-}
-
-/* Reads up to now and compares what came with what was said: each line is heard, or counted as skipped. */
-static Account account_for(Client *client)
-{
-    Account account = {0};
-
-    client_say(client, "/version");
-    for (;;) {
-        const char *line = client_take_line(client);
-
-        ck_assert_msg(line != NULL, "the server closed the connection");
-        if (strncmp(line, "-- chatd ", 9) == 0)
-            break;
-        ck_assert_msg(account_line(client, &account), "what is this? %s", line);
-    }
-    ck_assert_int_eq(account.next, N_LINES);
-    return account;
+        account_expect(bob, "alice", i, n_text);
 }
 
 static void stuck_readers(ListenerKind kind)
@@ -121,7 +51,7 @@ static void stuck_readers(ListenerKind kind)
     client_expect_nothing(bob);
     for (size_t i = 0; i < N_STUCK; i++) {
         suite_note("stuck reader %zu", i);
-        ck_assert_int_gt(account_for(stuck[i]).n_skipped, 0);
+        ck_assert_int_gt(account_for(stuck[i], N_LINES, N_TEXT, 0).n_skipped, 0);
     }
     client_say(alice, "all awake?");
     for (size_t i = 0; i < N_STUCK; i++)
@@ -155,12 +85,12 @@ static void slow_reader(ListenerKind kind, size_t n_bite)
     client_sync(slow);
     daemon_settle(daemon);
     for (int i = 0; i < N_SLOW_LINES; i++) {
-        say_numbered(alice, i, N_SLOW_TEXT);
-        expect_numbered(bob, i, N_SLOW_TEXT);
+        account_say(alice, i, N_SLOW_TEXT);
+        account_expect(bob, "alice", i, N_SLOW_TEXT);
         (void) client_read_some(slow, n_bite);
     }
     for (int i = 0; i < N_SLOW_LINES; i++)
-        expect_numbered(slow, i, N_SLOW_TEXT);
+        account_expect(slow, "alice", i, N_SLOW_TEXT);
     client_expect_nothing(slow);
     daemon_stop(daemon);
 }
@@ -204,7 +134,7 @@ START_TEST(only_what_was_for_you_is_missed)
     client_sync(alice);
     client_sync(bob);
     talk(alice, bob, N_LINES, N_TEXT);
-    account = account_for(stuck);
+    account = account_for(stuck, N_LINES, N_TEXT, 0);
     ck_assert_int_gt(account.n_skipped, 0);
     ck_assert_int_lt(account.n_skipped, N_LINES);
     daemon_stop(daemon);

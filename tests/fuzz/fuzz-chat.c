@@ -4,8 +4,9 @@
 /*
  * libFuzzer target for "what clients send into the whole chat layer". The input is a list of actions of a few
  * clients: they come, type pieces of bytes, read a little or nothing, flood the transcript, end or break
- * their connection. On the way the harness checks that sharing and partial sends change nothing and that what
- * is derived agrees with the records; here it is checked what everybody was sent: each line begins as
+ * their connection; and the process dies, between two actions or in the middle of a line, and another one
+ * goes on. On the way the harness checks that sharing and partial sends change nothing and that what is
+ * derived agrees with the records; here it is checked what everybody was sent: each line begins as
  * chat-protocol(7) says and has nothing in it that a terminal should not be shown, and what is said is said
  * by whoever is named.
  */
@@ -288,7 +289,10 @@ static void act_come_or_go(World *world, unsigned who)
     uint8_t how = take(world);
 
     if (client == NULL || client->is_gone || client->session == SLOT_NONE) {
-        world->present[who] = world->harness->n_clients < HARNESS_CLIENTS ? client_new(world->harness) : NULL;
+        client = world->harness->n_clients < HARNESS_CLIENTS ? client_new(world->harness) : NULL;
+        if (client != NULL)
+            client->is_half_kept = who % 2;
+        world->present[who] = client;
         return;
     }
     if (how < 128) {
@@ -332,6 +336,15 @@ static void act_read(World *world, Client *client)
         client_open_window(world->harness, client, n == 255 ? SIZE_MAX : n > 200 ? (n - 200u) * 1000 : n);
 }
 
+/* Of what was said since the last commit nothing is left, but it is said again. */
+static void act_die(World *world, bool is_within_line)
+{
+    world->harness->dies_before_commit = is_within_line;
+    harness_turn(world->harness);
+    world->harness->dies_before_commit = false;
+    harness_survive(world->harness);
+}
+
 static void act(World *world)
 {
     uint8_t action = take(world);
@@ -360,6 +373,9 @@ static void act(World *world)
         break;
     case 9:
         client_type(client, "\n", 1);
+        break;
+    case 10:
+        act_die(world, take(world) % 2);
         break;
     default: {
         const char *words = WORDS[take(world) % N_ELEMENTS(WORDS)];
@@ -409,7 +425,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.max_rooms = 4;
     config.max_rooms_per_client = 3;
     config.max_ignores = 3;
-    config.transcript_size = 160 * 1024; /* less than chatd.conf allows, so that it is overtaken sooner */
+    config.transcript_size = LIMIT_TRANSCRIPT_MIN;
     EXPECT(config_add_motd(&config, "Be kind.", 8) == 0);
     world->data = data;
     world->size = size;

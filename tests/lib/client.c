@@ -63,8 +63,7 @@ static void take(Client *client, size_t n)
     }
 }
 
-/* Reads once. False if nothing was there; the end of the connection is something too. */
-static bool receive(Client *client)
+bool client_receive(Client *client)
 {
     int r = client->eof ? 0 : buffer_read(&client->in, client->fd);
 
@@ -79,12 +78,11 @@ static bool receive(Client *client)
     return true;
 }
 
-/* Waits until more came, or the end. False at the deadline. */
-static bool wait_for_more(Client *client, uint64_t deadline)
+bool client_wait(Client *client, uint64_t deadline)
 {
-    while (!receive(client)) {
+    while (!client_receive(client)) {
         if (!daemon_turn(client->daemon, client->fd, POLLIN, deadline))
-            return receive(client);
+            return client_receive(client);
     }
     return true;
 }
@@ -304,7 +302,7 @@ static const char *take_line_before(Client *client, const char *what, uint64_t d
     while (!take_line_that_is_there(client)) {
         if (client->eof)
             return NULL;
-        if (!wait_for_more(client, deadline))
+        if (!client_wait(client, deadline))
             client_fail(client, "nothing came in time, expected: %s", what);
     }
     return client->line;
@@ -367,7 +365,7 @@ void client_expect_bytes(Client *client, const void *bytes, size_t n)
     uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
 
     while (client->in.n - client->n_taken < n && !client->eof) {
-        if (!wait_for_more(client, deadline))
+        if (!client_wait(client, deadline))
             break;
     }
     if (client->in.n - client->n_taken < n || memcmp(client->in.data + client->n_taken, bytes, n) != 0) {
@@ -427,7 +425,7 @@ char *client_ask(Client *client, const char *format, ...)
 
 bool client_is_silent(Client *client)
 {
-    while (receive(client) && !client->eof)
+    while (client_receive(client) && !client->eof)
         continue;
     return client->in.n == client->n_taken && !client->eof;
 }
@@ -456,7 +454,7 @@ const char *client_read_all_until_eof(Client *client, size_t *ret_n)
     size_t from;
 
     while (!client->eof) {
-        if (!wait_for_more(client, deadline))
+        if (!client_wait(client, deadline))
             client_fail(client, "the server does not close the connection");
     }
     if (client->was_reset)
@@ -519,8 +517,11 @@ Client *client_connect_as(Daemon *daemon, const char *nick)
 
 void daemon_settle(Daemon *daemon)
 {
-    for (Client *client = daemon->clients; client != NULL; client = client->next)
-        client_sync(client);
+    /* What the last one had said may be for the first. */
+    for (int i = 0; i < 2; i++) {
+        for (Client *client = daemon->clients; client != NULL; client = client->next)
+            client_sync(client);
+    }
 }
 
 void people_connect(Daemon *daemon, ...)

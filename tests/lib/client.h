@@ -77,6 +77,11 @@ size_t client_send_some(Client *client, const void *bytes, size_t n);
  */
 void client_send_parts(Client *client, Client *witness, const void *bytes, size_t n, size_t n_part);
 
+/* For who looks at `in` by itself. Reads once, without waiting: false if nothing was there; the end of the
+ * connection is something, too. Or waits for that; false at the deadline. */
+bool client_receive(Client *client);
+bool client_wait(Client *client, uint64_t deadline);
+
 /* The line `client->line` that comes next; NULL at the end of the connection. Fails at the deadline. */
 const char *client_take_line(Client *client);
 

@@ -20,7 +20,9 @@
 #include "lib/spawn.h"
 
 enum {
-    SHOWN_MAX = 2500, /* bytes of stderr in a failure */
+    SHOWN_MAX = 2500,   /* bytes of stderr in a failure */
+    FAILURE_MAX = 7500, /* libcheck takes no more than 8192 */
+    STORE_MAX = 512,
 };
 
 static void end_of_log(Daemon *daemon, Buffer *to)
@@ -48,7 +50,7 @@ void daemon_fail(Daemon *daemon, const char *format, ...)
     buffer_add_text(&text, reason != NULL ? reason : "out of memory");
     buffer_add_text(&text, "\n--- stderr of the daemon:\n");
     end_of_log(daemon, &text);
-    ck_abort_msg("%s", buffer_text(&text));
+    ck_abort_msg("%.*s", FAILURE_MAX, buffer_text(&text));
     abort(); /* not reached: ck_abort_msg() ends the test, but is not declared so */
 }
 
@@ -67,6 +69,62 @@ static void drain(int *fd, Buffer *to)
     }
 }
 
+static void close_output(Daemon *daemon)
+{
+    if (daemon->err_fd >= 0)
+        (void) close(daemon->err_fd);
+    if (daemon->out_fd >= 0)
+        (void) close(daemon->out_fd);
+    daemon->err_fd = daemon->out_fd = -1;
+    daemon->err_is_stuck = false;
+}
+
+static void spawn(Daemon *daemon)
+{
+    close_output(daemon);
+    daemon->exit_status = 0;
+    daemon->is_to_end = false;
+    daemon->n_notified_before = daemon->notify.n_messages;
+    store_shuffle(&daemon->store, daemon->n_runs);
+    spawn_daemon(daemon);
+    daemon->n_runs++;
+    daemon->pid_fd = (int) syscall(SYS_pidfd_open, daemon->pid, 0);
+    ck_assert_msg(daemon->pid_fd >= 0, "pidfd_open: %s", strerror(errno));
+}
+
+bool daemon_is_ready(const Daemon *daemon)
+{
+    for (size_t i = daemon->n_notified_before; i < daemon->notify.n_messages; i++) {
+        if (notify_message_match(&daemon->notify.messages[i], "READY=1"))
+            return true;
+    }
+    return false;
+}
+
+/* The manager's answer to the end of a run; all that the process had sent was read before. */
+static void reap(Daemon *daemon)
+{
+    unsigned restarts = daemon->options.restarts;
+    int status;
+
+    ck_assert_int_eq(waitpid(daemon->pid, &status, 0), daemon->pid);
+    (void) close(daemon->pid_fd);
+    daemon->pid_fd = -1;
+    daemon->pid = 0;
+    daemon->exit_status = status;
+    if (daemon->n_ends < DAEMON_RUNS_MAX)
+        daemon->ends[daemon->n_ends] = (DaemonEnd){.status = status, .was_ready = daemon_is_ready(daemon)};
+    daemon->n_ends++;
+    if (restarts == 0 || daemon->is_to_end)
+        return;
+    if (WIFEXITED(status) && WEXITSTATUS(status) != EXIT_LEFT_TO_NEXT)
+        daemon_fail(daemon, "the daemon ended by itself with exit code %d", WEXITSTATUS(status));
+    if (daemon->n_ends > restarts)
+        daemon_fail(daemon, "the daemon has died %zu times, the last time by signal %d", daemon->n_ends,
+                    WTERMSIG(status));
+    spawn(daemon);
+}
+
 bool daemon_turn(Daemon *daemon, int fd, short events, uint64_t deadline)
 {
     struct pollfd fds[] = {
@@ -83,14 +141,12 @@ bool daemon_turn(Daemon *daemon, int fd, short events, uint64_t deadline)
     if (!daemon->err_is_stuck)
         drain(&daemon->err_fd, &daemon->err);
     drain(&daemon->out_fd, &daemon->out);
-    if (daemon->notify.fd >= 0)
+    if (daemon->notify.fd >= 0) {
         notify_receive(&daemon->notify);
-    if (daemon->pid_fd >= 0 && fds[4].revents != 0) {
-        ck_assert_int_eq(waitpid(daemon->pid, &daemon->exit_status, 0), daemon->pid);
-        (void) close(daemon->pid_fd);
-        daemon->pid_fd = -1;
-        daemon->pid = 0;
+        store_handle(&daemon->store, &daemon->notify);
     }
+    if (daemon->pid_fd >= 0 && fds[4].revents != 0)
+        reap(daemon);
     return left > 0;
 }
 
@@ -111,26 +167,10 @@ void daemon_write_file(Daemon *daemon, const char *name, const char *text)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static void close_output(Daemon *daemon)
+static void start(Daemon *daemon)
 {
-    if (daemon->err_fd >= 0)
-        (void) close(daemon->err_fd);
-    if (daemon->out_fd >= 0)
-        (void) close(daemon->out_fd);
-    daemon->err_fd = daemon->out_fd = -1;
-    daemon->err_is_stuck = false;
-    buffer_done(&daemon->err);
-    buffer_done(&daemon->out);
-}
-
-static void daemon_spawn(Daemon *daemon)
-{
-    close_output(daemon);
-    daemon->n_err_seen = 0;
-    daemon->exit_status = 0;
-    spawn_daemon(daemon);
-    daemon->pid_fd = (int) syscall(SYS_pidfd_open, daemon->pid, 0);
-    ck_assert_msg(daemon->pid_fd >= 0, "pidfd_open: %s", strerror(errno));
+    daemon->notify.n_seen = daemon->notify.n_messages;
+    spawn(daemon);
     if (!daemon->options.may_end && !daemon->options.no_notify && !daemon->options.inetd)
         (void) daemon_expect_notify(daemon, "READY=1");
 }
@@ -147,22 +187,28 @@ Daemon *daemon_start_with(const DaemonOptions *options)
     daemon_write_file(daemon, "chatd.conf", options->config != NULL ? options->config : DAEMON_CONFIG);
     if (daemon->options.listeners[0].kind == LISTENER_NONE)
         daemon->options.listeners[0].kind = LISTENER_TCP4;
+    (void) snprintf(daemon->runtime_directory, sizeof(daemon->runtime_directory), "%s/run",
+                    daemon->directory);
+    ck_assert_msg(mkdir(daemon->runtime_directory, 0700) == 0, "mkdir: %s", strerror(errno));
     if (!options->no_notify && !options->inetd)
         notify_init(&daemon->notify, daemon->directory);
+    if (!options->no_store)
+        store_init(&daemon->store, options->store_max != 0 ? options->store_max : STORE_MAX);
     while (!options->no_listeners && daemon->n_listeners < DAEMON_LISTENERS_MAX &&
            daemon->options.listeners[daemon->n_listeners].kind != LISTENER_NONE) {
         size_t i = daemon->n_listeners++;
 
         listener_init(&daemon->listeners[i], &daemon->options.listeners[i], daemon->directory, i);
     }
-    daemon_spawn(daemon);
+    start(daemon);
     return daemon;
 }
 
 void daemon_start_again(Daemon *daemon)
 {
     ck_assert_msg(daemon->pid == 0, "it has not ended yet");
-    daemon_spawn(daemon);
+    daemon->n_err_seen = daemon->err.n;
+    start(daemon);
 }
 
 void daemon_signal(Daemon *daemon, int signal)
@@ -177,7 +223,8 @@ void daemon_ask_to_stop(Daemon *daemon)
 {
     /* What it did before is looked at first: a daemon that died of its own is not one that was stopped. */
     (void) daemon_turn(daemon, -1, 0, now_usec());
-    daemon_signal(daemon, SIGTERM);
+    daemon->is_to_end = true;
+    daemon_signal(daemon, daemon->options.no_notify || daemon->options.inetd ? SIGTERM : SIGINT);
 }
 
 static void check_for_sanitizers(Daemon *daemon)
@@ -195,10 +242,11 @@ static void check_for_sanitizers(Daemon *daemon)
     }
 }
 
-void daemon_expect_exit(Daemon *daemon, int code)
+static void expect_end(Daemon *daemon)
 {
     uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
 
+    daemon->is_to_end = true;
     while (daemon->pid != 0) {
         if (!daemon_turn(daemon, -1, 0, deadline))
             daemon_fail(daemon, "the daemon did not end in time");
@@ -206,10 +254,50 @@ void daemon_expect_exit(Daemon *daemon, int code)
     /* All it wrote is in the pipes by now. */
     (void) daemon_turn(daemon, -1, 0, now_usec());
     check_for_sanitizers(daemon);
+}
+
+void daemon_expect_exit(Daemon *daemon, int code)
+{
+    expect_end(daemon);
     if (WIFSIGNALED(daemon->exit_status))
         daemon_fail(daemon, "the daemon was ended by signal %d", WTERMSIG(daemon->exit_status));
     if (WEXITSTATUS(daemon->exit_status) != code)
         daemon_fail(daemon, "exit code %d, expected %d", WEXITSTATUS(daemon->exit_status), code);
+}
+
+void daemon_expect_death(Daemon *daemon, int signal)
+{
+    expect_end(daemon);
+    if (WIFEXITED(daemon->exit_status))
+        daemon_fail(daemon, "exit code %d, expected death by signal %d", WEXITSTATUS(daemon->exit_status),
+                    signal);
+    if (WTERMSIG(daemon->exit_status) != signal)
+        daemon_fail(daemon, "the daemon was ended by signal %d, expected %d", WTERMSIG(daemon->exit_status),
+                    signal);
+}
+
+void daemon_kill(Daemon *daemon)
+{
+    (void) daemon_turn(daemon, -1, 0, now_usec());
+    daemon->is_to_end = true;
+    daemon_signal(daemon, SIGKILL);
+    daemon_expect_death(daemon, SIGKILL);
+}
+
+void daemon_restart(Daemon *daemon)
+{
+    (void) daemon_turn(daemon, -1, 0, now_usec());
+    daemon->is_to_end = true;
+    daemon_signal(daemon, SIGTERM);
+    daemon_expect_exit(daemon, EXIT_LEFT_TO_NEXT);
+    daemon_start_again(daemon);
+}
+
+void daemon_expect_empty_store(Daemon *daemon)
+{
+    if (daemon->store.n > 0)
+        daemon_fail(daemon, "%zu descriptors are left in the store, the first of them called %s",
+                    daemon->store.n, daemon->store.items[0].name);
 }
 
 void daemon_free(Daemon *daemon)
@@ -220,15 +308,49 @@ void daemon_free(Daemon *daemon)
         listener_done(&daemon->listeners[i]);
     if (daemon->notify.fd >= 0)
         notify_done(&daemon->notify);
+    store_done(&daemon->store);
     close_output(daemon);
+    buffer_done(&daemon->err);
+    buffer_done(&daemon->out);
     free(daemon);
+}
+
+void daemon_end(Daemon *daemon)
+{
+    daemon_ask_to_stop(daemon);
+    daemon_expect_exit(daemon, 0);
+    /* A manager that is gone does not hear what is to be removed. */
+    if (daemon->notify.fd >= 0)
+        daemon_expect_empty_store(daemon);
 }
 
 void daemon_stop(Daemon *daemon)
 {
-    daemon_ask_to_stop(daemon);
-    daemon_expect_exit(daemon, 0);
+    daemon_end(daemon);
     daemon_free(daemon);
+}
+
+static bool is_asleep(Daemon *daemon)
+{
+    return daemon->pid != 0 && daemon_is_ready(daemon) && proc_is_asleep(daemon->pid);
+}
+
+void daemon_expect_sleep(Daemon *daemon)
+{
+    uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
+
+    /* It may also sleep until a notification has been read. */
+    for (;;) {
+        size_t n_received = daemon->notify.n_received;
+
+        if (is_asleep(daemon)) {
+            (void) daemon_turn(daemon, -1, 0, now_usec());
+            if (daemon->notify.n_received == n_received && is_asleep(daemon))
+                return;
+        }
+        if (!daemon_turn(daemon, -1, 0, deadline_exactly_in(0.0002)) && now_usec() > deadline)
+            daemon_fail(daemon, "the daemon does not come to rest");
+    }
 }
 
 void daemon_expect_running_for(Daemon *daemon, double seconds)

@@ -4,8 +4,8 @@
 
 /*
  * The daemon in the hands of a test that plays the service manager: it makes the sockets, hands them over
- * with LISTEN_FDS=, reads what the daemon notifies, and keeps what it writes. A test reads like a list of
- * events:
+ * with LISTEN_FDS=, reads what the daemon notifies, keeps what it stores for the next process (lib/store.h),
+ * and what it writes. A test reads like a list of events:
  *
  *   Daemon *daemon = daemon_start();
  *   Client *alice = client_connect_as(daemon, "alice"), *bob = client_connect_as(daemon, "bob");
@@ -25,6 +25,7 @@
 #include "lib/deadline.h"
 #include "lib/listener.h"
 #include "lib/notify.h"
+#include "lib/store.h"
 #include "lib/suite.h"
 
 typedef struct Client Client;
@@ -32,13 +33,22 @@ typedef struct Client Client;
 enum {
     DAEMON_LISTENERS_MAX = 8,
     DAEMON_WORDS_MAX = 8,
+    DAEMON_RUNS_MAX = 16,   /* whose ends are remembered */
     EXIT_USAGE_ERROR = 64,  /* EX_USAGE */
+    EXIT_LEFT_TO_NEXT = 75, /* EX_TEMPFAIL: everybody is left to the next process */
     EXIT_CONFIG_ERROR = 78, /* EX_CONFIG */
 };
 
+typedef enum DaemonProgram {
+    DAEMON_CHATD,  /* $CHATD */
+    DAEMON_FAULTY, /* $CHATD_FAULTY: with crash points, and commands that are faults */
+    DAEMON_NEXT,   /* $CHATD_NEXT: with the layout of the state that comes next */
+} DaemonProgram;
+
 /* All zero is the daemon of most tests: one TCP listener called "plain", no limits on how fast one may talk.
- */
+ * A test may change them between two runs. */
 typedef struct DaemonOptions {
+    DaemonProgram program;
     const char *config; /* the text of the configuration file; NULL: DAEMON_CONFIG */
     ListenerOptions listeners[DAEMON_LISTENERS_MAX]; /* none: one LISTENER_TCP4 */
     const char *args[DAEMON_WORDS_MAX];              /* after --config=FILE; NULL ends */
@@ -51,14 +61,29 @@ typedef struct DaemonOptions {
     bool no_notify; /* without NOTIFY_SOCKET= */
     bool inetd;     /* the listener is on descriptors 0, 1 and 2, and none of the variables is set */
     bool may_end;   /* do not wait for READY=1: this one ends by itself */
+    bool no_runtime_directory; /* without RUNTIME_DIRECTORY= */
+    bool no_store;             /* FileDescriptorStoreMax=0 */
+    size_t store_max;          /* FileDescriptorStoreMax=; 0: plenty */
+    /* As Restart= does it: when it dies by a signal, or ends with 75, it is started again at once in whatever
+     * daemon_turn() that shows, at most so often. More often, or another end, fails the test. 0: the test
+     * does so. */
+    unsigned restarts;
+    unsigned crash_at[DAEMON_WORDS_MAX]; /* CHATD_CRASH_AT= of the first run, the second, ...; 0: not set */
 } DaemonOptions;
 
 #define DAEMON_CONFIG "[Limits]\nLinesPerSecond=0\nBytesPerSecond=0\n"
 
+/* How a run ended. */
+typedef struct DaemonEnd {
+    int status;     /* of waitpid(2) */
+    bool was_ready; /* READY=1 had come */
+} DaemonEnd;
+
 typedef struct Daemon {
     DaemonOptions options;
     char directory[128];
-    char config_path[160]; /* DIRECTORY/chatd.conf */
+    char config_path[160];       /* DIRECTORY/chatd.conf */
+    char runtime_directory[160]; /* DIRECTORY/run */
     Listener listeners[DAEMON_LISTENERS_MAX];
     size_t n_listeners;
     pid_t pid; /* 0: not running */
@@ -66,27 +91,53 @@ typedef struct Daemon {
     int exit_status;    /* of waitpid(2), once it has ended */
     int out_fd, err_fd; /* -1 at their end */
     bool err_is_stuck;  /* nobody reads stderr for now */
-    Buffer out, err;    /* stdout and stderr of this run */
-    size_t n_err_seen;  /* bytes of `err` that an expectation has gone past */
+    Buffer out, err;    /* stdout and stderr, of all runs */
+    size_t n_err_seen;  /* bytes of `err` that an expectation, or daemon_start_again(), has gone past */
     Notify notify;
-    Client *clients; /* all that are open; daemon_stop() closes them */
+    Store store;
+    size_t n_runs, n_ends;
+    DaemonEnd ends[DAEMON_RUNS_MAX];
+    size_t n_notified_before; /* messages of earlier runs */
+    bool is_to_end;           /* not started again by itself */
+    Client *clients;          /* all that are open; daemon_stop() closes them */
 } Daemon;
 
 /* daemon_start(.config = "...", .n_files = 64): starts it and waits until it is ready. */
 #define daemon_start(...) daemon_start_with(&(DaemonOptions){__VA_ARGS__})
 Daemon *daemon_start_with(const DaemonOptions *options);
 
-/* Starts it again after it has ended, with the same sockets. */
+/* Starts it again after it has ended, with the same sockets and what is stored. */
 void daemon_start_again(Daemon *daemon);
 
-/* SIGTERM; it must end in time with exit code 0 and no complaint of a sanitizer. Closes the clients and frees
- * all. */
+/* SIGKILL, and waits for the end. */
+void daemon_kill(Daemon *daemon);
+
+/* SIGTERM, by which everybody is left to the next process; and that one. */
+void daemon_restart(Daemon *daemon);
+
+/*
+ * The end for good: it must come in time with exit code 0, no complaint of a sanitizer, and nothing left in
+ * the store. daemon_stop() also closes the clients and frees all.
+ */
+void daemon_end(Daemon *daemon);
 void daemon_stop(Daemon *daemon);
 
-/* The two halves of it: asking and waiting for the end; what is left of the daemon that has ended. */
+/* The parts of it: SIGINT, or SIGTERM where there is no service manager; waiting for the end; what is left of
+ * the daemon that has ended. */
 void daemon_ask_to_stop(Daemon *daemon);
 void daemon_expect_exit(Daemon *daemon, int code);
+void daemon_expect_death(Daemon *daemon, int signal);
+void daemon_expect_empty_store(Daemon *daemon);
 void daemon_free(Daemon *daemon);
+
+/* READY=1 has come in this run. */
+bool daemon_is_ready(const Daemon *daemon);
+
+/*
+ * Waits until all of it sleeps, so that it has done all that it was given to do; if it is started again
+ * by itself, until the last of these processes is ready and does so.
+ */
+void daemon_expect_sleep(Daemon *daemon);
 
 /* It must still be there after that long by the clock, whatever else it does. */
 void daemon_expect_running_for(Daemon *daemon, double seconds);

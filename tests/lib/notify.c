@@ -97,6 +97,7 @@ void notify_receive(Notify *notify)
         }
         if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
             ck_abort_msg("a notification was cut");
+        notify->n_received++;
         message.text = strndup(text, (size_t) n);
         notify_message_take_rights(&message, &header);
         if (notify_message_match(&message, "BARRIER=1"))

@@ -30,7 +30,8 @@ typedef struct Notify {
     NotifyMessage *messages;
     size_t n_messages;
     size_t n_allocated;
-    size_t n_seen; /* messages that an expectation has gone past */
+    size_t n_seen;     /* messages that an expectation has gone past */
+    size_t n_received; /* with those that are not kept */
 } Notify;
 
 void notify_init(Notify *notify, const char *directory);

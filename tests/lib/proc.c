@@ -65,21 +65,51 @@ uint64_t proc_status_number(pid_t pid, const char *field)
     return value;
 }
 
+/* What comes after the name in a file like /proc/PID/stat: proc(5). */
+static bool read_stat(const char *path, char *text, size_t size, const char **ret_after_name)
+{
+    FILE *file = fopen(path, "re");
+    size_t n;
+
+    if (file == NULL)
+        return false;
+    n = fread(text, 1, size - 1, file);
+    text[n] = '\0';
+    (void) fclose(file);
+    *ret_after_name = strrchr(text, ')');
+    return *ret_after_name != NULL && (*ret_after_name)[1] == ' ';
+}
+
+bool proc_is_asleep(pid_t pid)
+{
+    char path[64], text[1024];
+    const char *after_name;
+    struct dirent *entry;
+    bool is_asleep = true;
+    DIR *dir;
+
+    (void) snprintf(path, sizeof(path), "/proc/%d/task", (int) pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        return false;
+    while (is_asleep && (entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void) snprintf(path, sizeof(path), "/proc/%d/task/%.16s/stat", (int) pid, entry->d_name);
+        is_asleep = read_stat(path, text, sizeof(text), &after_name) && after_name[2] == 'S';
+    }
+    (void) closedir(dir);
+    return is_asleep;
+}
+
 uint64_t proc_cpu_usec(pid_t pid)
 {
-    char path[64], text[1024] = "";
+    char path[64], text[1024];
     const char *after_name;
     uint64_t user = 0, system = 0;
-    FILE *file;
 
     (void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    (void) fread(text, 1, sizeof(text) - 1, file);
-    (void) fclose(file);
-    after_name = strrchr(text, ')');
-    if (after_name == NULL)
+    if (!read_stat(path, text, sizeof(text), &after_name))
         return 0;
     (void) sscanf(after_name + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64, &user,
                   &system);

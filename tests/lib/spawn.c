@@ -39,6 +39,12 @@ static void put_env(const char *format, ...)
     va_end(args);
 }
 
+/* At which crash point this run dies; 0: at none. */
+static unsigned crash_point_of(const Daemon *daemon)
+{
+    return daemon->n_runs < DAEMON_WORDS_MAX ? daemon->options.crash_at[daemon->n_runs] : 0;
+}
+
 static void set_environment(Daemon *daemon)
 {
     static const char *const unwanted[] = {
@@ -50,12 +56,13 @@ static void set_environment(Daemon *daemon)
 
     for (size_t i = 0; i < N_ELEMENTS(unwanted); i++)
         (void) unsetenv(unwanted[i]);
-    for (size_t i = 0; i < daemon->n_listeners; i++) {
+    for (size_t i = 0; i < daemon->n_listeners + daemon->store.n; i++) {
         buffer_add_text(&names, i > 0 ? ":" : "");
-        buffer_add_text(&names, daemon->listeners[i].name);
+        buffer_add_text(&names, i < daemon->n_listeners ? daemon->listeners[i].name
+                                                        : daemon->store.items[i - daemon->n_listeners].name);
     }
     if (daemon->n_listeners > 0 && !options->inetd) {
-        put_env("LISTEN_FDS=%zu", daemon->n_listeners);
+        put_env("LISTEN_FDS=%zu", daemon->n_listeners + daemon->store.n);
         put_env("LISTEN_PID=%d", (int) getpid());
         if (!options->no_names)
             put_env("LISTEN_FDNAMES=%s", buffer_text(&names));
@@ -66,34 +73,44 @@ static void set_environment(Daemon *daemon)
         put_env("WATCHDOG_USEC=%ju", (uintmax_t) options->watchdog_usec);
         put_env("WATCHDOG_PID=%d", (int) getpid());
     }
+    if (!options->no_runtime_directory)
+        put_env("RUNTIME_DIRECTORY=%s", daemon->runtime_directory);
+    if (crash_point_of(daemon) > 0)
+        put_env("CHATD_CRASH_AT=%u", crash_point_of(daemon));
     for (size_t i = 0; i < DAEMON_WORDS_MAX && options->env[i] != NULL; i++)
         put_env("%s", options->env[i]);
 }
 
 /* Out of the way of the low numbers first, so that no move overwrites what is still to be moved. */
-static int lifted(int fd)
+static int lifted(int fd, size_t n_handed)
 {
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + DAEMON_LISTENERS_MAX);
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, LISTEN_FDS_START + (int) n_handed);
 
     if (high < 0)
         die("dup");
     return high;
 }
 
+/* The listeners first, then what is stored, as systemd does it. */
 static void set_descriptors(Daemon *daemon, int out, int err)
 {
-    int in = open("/dev/null", O_RDONLY | O_CLOEXEC), high[DAEMON_LISTENERS_MAX];
-    int low[] = {lifted(in), lifted(out), lifted(err)};
+    size_t n = daemon->n_listeners + daemon->store.n;
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC), *high = calloc(n + 1, sizeof(*high));
+    int low[] = {lifted(in, n), lifted(out, n), lifted(err, n)};
 
     /* What the test itself has inherited is not for the daemon. */
     (void) close_range(LISTEN_FDS_START, ~0U, CLOSE_RANGE_CLOEXEC);
-    for (size_t i = 0; i < daemon->n_listeners; i++)
-        high[i] = lifted(daemon->listeners[i].fd);
+    if (high == NULL)
+        die("memory");
+    for (size_t i = 0; i < n; i++)
+        high[i] = lifted(i < daemon->n_listeners ? daemon->listeners[i].fd
+                                                 : daemon->store.items[i - daemon->n_listeners].fd,
+                         n);
     for (int i = 0; i < (int) N_ELEMENTS(low); i++) {
         if (dup2(daemon->options.inetd ? high[0] : low[i], i) < 0)
             die("dup2");
     }
-    for (size_t i = 0; i < daemon->n_listeners && !daemon->options.inetd; i++) {
+    for (size_t i = 0; i < n && !daemon->options.inetd; i++) {
         if (dup2(high[i], LISTEN_FDS_START + (int) i) < 0)
             die("dup2");
     }
@@ -111,14 +128,29 @@ static size_t split(char *text, char **words, size_t n_max)
     return n;
 }
 
+static char *program(DaemonProgram program)
+{
+    static const char *const variables[] = {
+        [DAEMON_CHATD] = "CHATD", [DAEMON_FAULTY] = "CHATD_FAULTY", [DAEMON_NEXT] = "CHATD_NEXT"};
+    char *path = getenv(variables[program]);
+
+    errno = ENOENT;
+    if (path == NULL)
+        die(variables[program]);
+    return path;
+}
+
 static void run(Daemon *daemon)
 {
     const DaemonOptions *options = &daemon->options;
     const char *wrapper = getenv("CHATD_WRAPPER");
-    char *words[WORDS_MAX + 1] = {0}, config[256];
+    char *words[WORDS_MAX + 1] = {0}, config[256], no_leak_check[] = "--leak-check=no";
     size_t n = split(strdup(wrapper != NULL ? wrapper : ""), words, WORDS_MAX / 2);
 
-    words[n++] = getenv("CHATD");
+    /* One that is killed at a crash point would be found to leak what it was about to free. */
+    if (crash_point_of(daemon) > 0 && n > 0 && strstr(words[0], "valgrind") != NULL)
+        words[n++] = no_leak_check;
+    words[n++] = program(options->program);
     (void) snprintf(config, sizeof(config), "--config=%s", daemon->config_path);
     if (!options->no_config_option)
         words[n++] = config;
@@ -138,6 +170,9 @@ static void be_the_daemon(Daemon *daemon, pid_t parent, int out, int err)
         _exit(EXIT_NOT_STARTED);
     /* The tests ignore it; inetd does not, and what is ignored stays so over exec(). */
     (void) signal(SIGPIPE, SIG_DFL);
+    /* libcheck's handlers would end the test. */
+    (void) signal(SIGINT, SIG_DFL);
+    (void) signal(SIGTERM, SIG_DFL);
     set_environment(daemon);
     set_descriptors(daemon, out, err);
     if (options->n_files > 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0)

@@ -7,6 +7,7 @@
  * limit (libcheck), and a directory for sockets and files that is gone afterwards.
  *
  *   CHATD               the daemon to test; must be set
+ *   CHATD_FAULTY, CHATD_NEXT  variants of it, for the tests that use them (DaemonProgram)
  *   CHATD_WRAPPER       a command that runs it, words separated by blanks ("valgrind -q --error-exitcode=99")
  *   TEST_TIMEOUT_SCALE  stretches every deadline
  *   TEST_NO_SKIP        if not empty, a test that cannot run here fails

@@ -319,7 +319,10 @@ START_TEST(test_server)
 {
     PLAY(NULL, {'a', "/time", "-- 2026-11-22 12:03:04 UTC (+0000)\n", ""},
          {'a', "/version",
-          "-- " PACKAGE_NAME " " PACKAGE_VERSION ", up since 2026-11-22 12:03:04 UTC (+0000).\n", ""},
+          "-- " PACKAGE_NAME " " PACKAGE_VERSION
+          ". The service is up since 2026-11-22 12:03:04 UTC (+0000), this "
+          "process since 2026-11-22 12:03:04 UTC (+0000); 0 restarts survived.\n",
+          ""},
          {'a', "/help nothing", "!! There is no such command. /help lists them.\n", ""},
          {'a', "/help nick", "-- /nick NAME            take another name\n", ""},
          {'a', "/help /me", "-- /me ACTION            say what you do: * alice waves\n", ""},

@@ -127,6 +127,8 @@ START_TEST(test_messages)
         LOG_ID_STARTED,        LOG_ID_STOPPED,          LOG_ID_CONFIG_RELOADED, LOG_ID_CONFIG_REFUSED,
         LOG_ID_CONFIG_WARNING, LOG_ID_SOCKET_UNKNOWN,   LOG_ID_LISTENER_PAUSED, LOG_ID_LISTENER_RESUMED,
         LOG_ID_LIMIT_REACHED,  LOG_ID_CLIENT_CONNECTED, LOG_ID_CLIENT_LEFT,     LOG_ID_LOG_DROPPED,
+        LOG_ID_ADOPTED,        LOG_ID_CULPRIT,          LOG_ID_STATE_REFUSED,   LOG_ID_STATE_SET_ASIDE,
+        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,
     };
     _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");

@@ -40,7 +40,7 @@ typedef struct Case {
     Given fds[4];
     bool is_for_another; /* $LISTEN_PID is somebody else's */
     int r;
-    unsigned n, n_logged;
+    unsigned n, n_stored, n_logged;
     bool from_inetd;
 } Case;
 
@@ -128,6 +128,21 @@ static void check_inherited(Inherited *inherited)
     }
 }
 
+/* What an earlier process left, under its names, with the flags it has: it is the same file. */
+static void check_stored(const Inherited *inherited, const Case *c, unsigned n_given)
+{
+    EXPECT(inherited->n_stored == c->n_stored);
+    for (unsigned i = 0; i < inherited->n_stored; i++) {
+        const Stored *stored = &inherited->stored[i];
+        unsigned given = (unsigned) stored->fd - 3;
+
+        EXPECT(given < n_given && strcmp(c->fds[given].name, stored->name) == 0);
+        EXPECT(fcntl(stored->fd, F_GETFD) == FD_CLOEXEC);
+        EXPECT(strncmp(stored->name, INHERIT_STATE, strlen(INHERIT_STATE)) == 0 ||
+               strncmp(stored->name, INHERIT_VAULT, strlen(INHERIT_VAULT)) == 0);
+    }
+}
+
 static unsigned count_open(unsigned n)
 {
     unsigned n_open = 0;
@@ -161,8 +176,10 @@ static void run_case(const Case *c)
     EXPECT(inherited.n == c->n && inherited.from_inetd == c->from_inetd);
     check_inherited(&inherited);
     if (!c->from_inetd)
-        EXPECT(count_open(n_given) == c->n);
+        EXPECT(count_open(n_given) == c->n + c->n_stored);
+    check_stored(&inherited, c, n_given);
     inherit_done(&inherited);
+    EXPECT(inherited.n_stored == 0);
     EXPECT(inherited.n == 0 && (c->from_inetd || count_open(n_given) == 0));
 }
 
@@ -199,6 +216,24 @@ static const Case cases[] = {
     {.what = "another name first", .fds = {{LISTENING, "http"}, {LISTENING, "plain"}}, .n = 1, .n_logged = 1},
     {.what = "another name last", .fds = {{LISTENING, "plain"}, {LISTENING, "http"}}, .n = 1, .n_logged = 1},
     {.what = "sockets and a socket as input", .stdin_kind = LISTENING, .fds = {{LISTENING, "plain"}}, .n = 1},
+    {.what = "what was stored",
+     .fds = {{LISTENING, "plain"}, {PIPE, "state-1"}, {CONNECTED, "vault-7"}, {CONNECTED, "vault-7"}},
+     .n = 1,
+     .n_stored = 3},
+    {.what = "what was stored first",
+     .fds = {{CONNECTED, "vault-1"}, {PIPE, "state-12345678901234567890"}, {LISTENING, "plain"}},
+     .n = 1,
+     .n_stored = 2},
+    {.what = "what was stored, without a socket",
+     .fds = {{PIPE, "state-1"}, {CONNECTED, "vault-1"}},
+     .r = INHERIT_NOTHING},
+    {.what = "what was stored, and Accept=yes",
+     .fds = {{PIPE, "state-1"}, {CONNECTED, "connection"}},
+     .r = INHERIT_CONNECTED},
+    {.what = "names that are almost those",
+     .fds = {{LISTENING, "plain"}, {PIPE, "state"}, {PIPE, "State-1"}, {PIPE, "vault"}},
+     .n = 1,
+     .n_logged = 3},
     {.what = "inetd wait", .stdin_kind = LISTENING, .n = 1, .from_inetd = true},
     {.what = "inetd wait, local", .stdin_kind = LISTENING_LOCAL, .n = 1, .from_inetd = true},
 };

@@ -9,6 +9,7 @@
 
 #include "host/notify.h"
 #include "unit/harness.h"
+#include "unit/manager.h"
 #include "unit/unit.h"
 
 enum { NOW = 1000 * 1000 * 1000 };
@@ -181,5 +182,63 @@ START_TEST(test_watchdog_of_another)
 }
 END_TEST
 
+/* What was survived is part of the status. */
+START_TEST(test_status_restarts)
+{
+    Notify notify;
+
+    open_manager(NULL);
+    notify_init(&notify, NOW);
+    notify.n_restarts = 1;
+    notify_ready(&notify, NOW, 0, 0);
+    ck_assert_str_eq(take(), "READY=1\nSTATUS=nobody is here, 1 restart survived");
+    notify.n_restarts = 2;
+    (void) notify_tick(&notify, NOW + USEC_PER_SEC, 12, 3);
+    ck_assert_str_eq(take(), "STATUS=12 people in 3 rooms, 2 restarts survived");
+    notify.n_restarts = UINT32_MAX;
+    (void) notify_tick(&notify, NOW + 2 * USEC_PER_SEC, UINT32_MAX, UINT32_MAX);
+    ck_assert_str_eq(take(), "STATUS=4294967295 people in 4294967295 rooms, 4294967295 restarts survived");
+    close_manager();
+}
+END_TEST
+
+/* Descriptors and their name; the manager is not to watch them. */
+START_TEST(test_store)
+{
+    Manager store;
+    Notify notify;
+    int fds[2];
+
+    ck_assert_int_eq(pipe(fds), 0);
+    (void) unsetenv("NOTIFY_SOCKET");
+    notify_init(&notify, NOW);
+    ck_assert(!notify_store(&notify, "state-1", fds, 1));
+    notify_unstore(&notify, "state-1");
+
+    manager_open(&store);
+    notify_init(&notify, NOW);
+    ck_assert(notify_store(&notify, "state-1", fds, 1));
+    manager_run(&store);
+    ck_assert_str_eq(store.last, "FDSTORE=1\nFDPOLL=0\nFDNAME=state-1");
+    ck_assert_uint_eq(store.n_stored, 1);
+    ck_assert(notify_store(&notify, "vault-18446744073709551615", fds, 2));
+    manager_run(&store);
+    ck_assert_str_eq(store.last, "FDSTORE=1\nFDPOLL=0\nFDNAME=vault-18446744073709551615");
+    ck_assert_uint_eq(manager_count(&store, "vault-18446744073709551615"), 2);
+    notify_unstore(&notify, "vault-18446744073709551615");
+    manager_run(&store);
+    ck_assert_str_eq(store.last, "FDSTOREREMOVE=1\nFDNAME=vault-18446744073709551615");
+    ck_assert_uint_eq(store.n_stored, 1);
+    /* They are the caller's all the same. */
+    ck_assert_int_eq(close(fds[0]) | close(fds[1]), 0);
+
+    /* A manager that is gone. */
+    store.fd = fd_close(store.fd);
+    ck_assert(!notify_store(&notify, "state-2", &(int){0}, 1));
+    notify_unstore(&notify, "state-2");
+    manager_close(&store);
+}
+END_TEST
+
 UNIT_MAIN("notify", test_nobody, test_states, test_status, test_status_rate, test_watchdog,
-          test_watchdog_of_another)
+          test_watchdog_of_another, test_status_restarts, test_store)

@@ -290,7 +290,9 @@ START_TEST(test_longest_greeting)
     motd->n = LIMIT_MOTD_BYTES;
     memset(motd->text, '\n', LIMIT_MOTD_BYTES);
     memset(topic, 't', LIMIT_TOPIC_BYTES);
+    chat_reserve(harness->chat, alice->session);
     room_set_topic(harness->chat, ROOM_LOBBY, alice->session, topic, LIMIT_TOPIC_BYTES);
+    chat_commit(harness->chat);
     memset(harness->chat->state.header->host, 'h', sizeof harness->chat->state.header->host - 1);
     n = render(harness->chat, alice->session, &item, &bytes);
     ck_assert_mem_eq(bytes + n - 3, "tt\n", 3);

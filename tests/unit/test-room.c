@@ -28,8 +28,28 @@ static int join(Harness *harness, const Client *client, const char *room)
 {
     Name name = name_of("%s", room);
     uint32_t found;
+    int r;
 
-    return room_join(harness->chat, client->session, &name, &found);
+    chat_reserve(harness->chat, client->session);
+    r = room_join(harness->chat, client->session, &name, &found);
+    chat_commit(harness->chat);
+    return r;
+}
+
+static void leave(Harness *harness, const Client *client, const char *room)
+{
+    Name name = name_of("%s", room);
+
+    chat_reserve(harness->chat, client->session);
+    room_leave(harness->chat, client->session, room_find(harness->chat, &name));
+    chat_commit(harness->chat);
+}
+
+static void set_topic(Harness *harness, const Client *client, const char *text, size_t n)
+{
+    chat_reserve(harness->chat, client->session);
+    room_set_topic(harness->chat, ROOM_LOBBY, client->session, text, n);
+    chat_commit(harness->chat);
 }
 
 /* MaxRooms= besides the lobby: so many and not one more. */
@@ -90,27 +110,33 @@ START_TEST(test_too_many_of_client)
 }
 END_TEST
 
-/* No limit: as many rooms as the file has room for. */
+/* No limit: as many rooms as the file has room for, and the transcript for the words of somebody who leaves
+ * them. */
 START_TEST(test_unlimited)
 {
     Harness *harness;
     Config config;
-    Client *alice;
+    Client *alice, *bob;
     char text[16];
 
     harness_config(&config);
     config.max_rooms_per_client = 0;
     config.max_rooms = 500;
+    config.transcript_size = 1 << 20;
     harness = harness_new(&config, 2);
+    ck_assert_uint_eq(chat_room_bound(harness->chat), 501);
     alice = client_named(harness, "alice");
+    bob = client_named(harness, "bob");
     for (unsigned i = 0; i < 500; i++) {
         (void) snprintf(text, sizeof text, "room%u", i);
         ck_assert_int_eq(join(harness, alice, text), 0);
     }
-    ck_assert_int_eq(join(harness, alice, "more"), ROOM_TOO_MANY);
+    ck_assert_int_eq(join(harness, alice, "more"), ROOM_TOO_MANY_OF_CLIENT);
+    ck_assert_int_eq(join(harness, bob, "more"), ROOM_TOO_MANY);
     harness_check(harness);
     ck_assert_uint_eq(chat_n_rooms(harness->chat), 501);
     client_break(harness, alice);
+    client_break(harness, bob);
     ck_assert_uint_eq(chat_n_rooms(harness->chat), 0);
     harness_free(harness);
 }
@@ -272,7 +298,7 @@ START_TEST(test_history)
     for (unsigned i = 0; i < 300; i++)
         client_say(harness, bob, "%0900d", 0);
     ck_assert_uint_eq(count_history(harness, ROOM_LOBBY, 10), 0);
-    ck_assert_uint_gt(count_history(harness, 1, 1000), 200);
+    ck_assert_uint_gt(count_history(harness, 1, 1000), 180);
     ck_assert_uint_lt(count_history(harness, 1, 1000), 300);
     harness_free(harness);
 }
@@ -286,11 +312,11 @@ START_TEST(test_topic)
     const RoomRecord *lobby = &harness->chat->state.rooms[ROOM_LOBBY];
 
     memset(text, 't', sizeof text);
-    room_set_topic(harness->chat, ROOM_LOBBY, alice->session, text, sizeof text);
+    set_topic(harness, alice, text, sizeof text);
     ck_assert_uint_eq(lobby->topic_n, sizeof text);
     ck_assert_mem_eq(lobby->topic, text, sizeof text);
     ck_assert_str_eq(lobby->topic_by.bytes, "alice");
-    room_set_topic(harness->chat, ROOM_LOBBY, bob->session, NULL, 0);
+    set_topic(harness, bob, NULL, 0);
     ck_assert_uint_eq(lobby->topic_n, 0);
     harness_turn(harness);
     ck_assert_str_eq(client_take(alice), "-- bob cleared the topic\n");
@@ -336,16 +362,16 @@ START_TEST(test_random)
     harness_turn(harness);
     for (unsigned step = 0; step < 10000; step++) {
         unsigned who = random_below(&seed, PEOPLE), room = random_below(&seed, ROOMS), n = 1;
-        Name name = name_of("room%u", room);
-        uint32_t found;
+        char name[8];
 
+        (void) snprintf(name, sizeof name, "room%u", room);
         for (unsigned i = 0; i < ROOMS; i++)
             n += is_in[who][i];
         if (is_in[who][room] && random_below(&seed, 4) != 0) {
-            room_leave(harness->chat, people[who]->session, room_find(harness->chat, &name));
+            leave(harness, people[who], name);
             is_in[who][room] = false;
         } else {
-            int r = room_join(harness->chat, people[who]->session, &name, &found);
+            int r = join(harness, people[who], name);
 
             ck_assert_int_eq(r, is_in[who][room] || n < 6 ? 0 : ROOM_TOO_MANY_OF_CLIENT);
             is_in[who][room] = r == 0;
@@ -360,5 +386,88 @@ START_TEST(test_random)
 }
 END_TEST
 
+/* As many rooms as one can be in, each with so many people in it that coming and going is counted there: one
+ * transaction has room for it all, in the transcript and to be undone. */
+START_TEST(test_bound)
+{
+    enum { CROWD = ANNOUNCE_PEOPLE + 2 };
+    Client *crowd[CROWD];
+    Harness *harness;
+    Config config;
+    uint32_t bound;
+    char name[16];
+
+    harness_config(&config);
+    config.max_rooms = 1000;
+    config.max_rooms_per_client = 0;
+    harness = harness_new(&config, CROWD);
+    bound = chat_room_bound(harness->chat);
+    ck_assert_uint_gt(bound, 100);
+    ck_assert_uint_lt(bound, 1000);
+    for (unsigned i = 0; i < CROWD; i++) {
+        (void) snprintf(name, sizeof name, "p%u", i);
+        crowd[i] = client_named(harness, name);
+        for (uint32_t room = 1; room <= bound; room++) {
+            (void) snprintf(name, sizeof name, "r%u", room);
+            ck_assert_int_eq(join(harness, crowd[i], name), room < bound ? 0 : ROOM_TOO_MANY_OF_CLIENT);
+            harness_turn(harness);
+        }
+    }
+    client_say(harness, crowd[0], "/nick other");
+    client_say(harness, crowd[0], "/quit");
+    ck_assert(crowd[0]->is_gone);
+    for (unsigned i = 1; i < CROWD; i++) {
+        client_break(harness, crowd[i]);
+        harness_turn(harness);
+    }
+    ck_assert_uint_eq(chat_n_rooms(harness->chat), 0);
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
+static unsigned copy_history(const Harness *from, uint64_t transcript_size, uint32_t n)
+{
+    Harness *to;
+    Config config;
+    unsigned found;
+
+    harness_config(&config);
+    config.transcript_size = transcript_size;
+    to = harness_new(&config, 2);
+    room_copy(to->chat, from->chat, ROOM_LOBBY);
+    ck_assert(!state_is_open(&to->chat->state));
+    ck_assert_uint_eq(to->chat->state.header->flushed, to->chat->state.header->head);
+    found = count_history(to, ROOM_LOBBY, n);
+    harness_check(to);
+    harness_survive(to);
+    ck_assert_uint_eq(count_history(to, ROOM_LOBBY, n), found);
+    harness_free(to);
+    return found;
+}
+
+/* The history of a room for another chat: the last of it, as far as there is room for it. */
+START_TEST(test_copied)
+{
+    Harness *harness;
+    Config config;
+    Client *alice;
+
+    harness_config(&config);
+    config.transcript_size = 4 << 20;
+    harness = harness_new(&config, 10);
+    ck_assert_uint_eq(copy_history(harness, 256 * 1024, 10), 0);
+    alice = client_named(harness, "alice");
+    client_say(harness, alice, "one");
+    ck_assert_uint_eq(copy_history(harness, 256 * 1024, 10), 1);
+    for (unsigned i = 0; i < 250; i++)
+        client_say(harness, alice, "%01900d", 0);
+    ck_assert_uint_eq(copy_history(harness, 4 << 20, 1000), LIMIT_HISTORY);
+    ck_assert_uint_gt(copy_history(harness, 256 * 1024, 1000), 80);
+    ck_assert_uint_lt(copy_history(harness, 256 * 1024, 1000), 256 * 1024 / 1900);
+    harness_free(harness);
+}
+END_TEST
+
 UNIT_MAIN("room", test_too_many, test_too_many_of_client, test_unlimited, test_gone, test_announce_30,
-          test_announce_31, test_summaries, test_history, test_topic, test_random)
+          test_announce_31, test_summaries, test_history, test_topic, test_random, test_bound, test_copied)

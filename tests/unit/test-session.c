@@ -21,6 +21,23 @@ static Name name_of(const char *text)
     return name;
 }
 
+static void close_session(Harness *harness, uint32_t session)
+{
+    chat_reserve(harness->chat, session);
+    session_close(harness->chat, session);
+    chat_commit(harness->chat);
+}
+
+static int rename_session(Harness *harness, uint32_t session, const Name *nick)
+{
+    int r;
+
+    chat_reserve(harness->chat, session);
+    r = session_rename(harness->chat, session, nick);
+    chat_commit(harness->chat);
+    return r;
+}
+
 /* MaxClients=: so many and not one more, until one goes. */
 START_TEST(test_full)
 {
@@ -33,18 +50,18 @@ START_TEST(test_full)
     config.max_clients = 5;
     harness = harness_new(&config, 100);
     for (unsigned i = 0; i < 5; i++)
-        ck_assert_int_eq(session_open(harness->chat, &peer, &last), 0);
+        ck_assert_int_eq(harness_open(harness, &peer, &last), 0);
     session = 4711;
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), SESSION_FULL);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
     ck_assert_uint_eq(session, 4711);
     ck_assert_uint_eq(chat_n_people(harness->chat), 5);
-    session_close(harness->chat, last);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), 0);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), SESSION_FULL);
+    close_session(harness, last);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
     /* A new configuration counts for who comes from now on. */
     harness->config.max_clients = 6;
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), 0);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), SESSION_FULL);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
     harness_free(harness);
 }
 END_TEST
@@ -61,8 +78,8 @@ START_TEST(test_places)
     config.max_clients = 0;
     harness = harness_new(&config, 3);
     for (unsigned i = 0; i < 3; i++)
-        ck_assert_int_eq(session_open(harness->chat, &peer, &session), 0);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), SESSION_FULL);
+        ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
     harness_free(harness);
 }
 END_TEST
@@ -77,15 +94,15 @@ START_TEST(test_address_full)
     harness_config(&config);
     config.max_clients_per_address = 2;
     harness = harness_new(&config, 100);
-    ck_assert_int_eq(session_open(harness->chat, &a, &last), 0);
-    ck_assert_int_eq(session_open(harness->chat, &a, &last), 0);
-    ck_assert_int_eq(session_open(harness->chat, &a, &session), SESSION_ADDRESS_FULL);
-    ck_assert_int_eq(session_open(harness->chat, &b, &session), 0);
-    session_close(harness->chat, last);
-    ck_assert_int_eq(session_open(harness->chat, &a, &session), 0);
-    ck_assert_int_eq(session_open(harness->chat, &a, &session), SESSION_ADDRESS_FULL);
+    ck_assert_int_eq(harness_open(harness, &a, &last), 0);
+    ck_assert_int_eq(harness_open(harness, &a, &last), 0);
+    ck_assert_int_eq(harness_open(harness, &a, &session), SESSION_ADDRESS_FULL);
+    ck_assert_int_eq(harness_open(harness, &b, &session), 0);
+    close_session(harness, last);
+    ck_assert_int_eq(harness_open(harness, &a, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &a, &session), SESSION_ADDRESS_FULL);
     harness->config.max_clients_per_address = 0;
-    ck_assert_int_eq(session_open(harness->chat, &a, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &a, &session), 0);
     harness_check(harness);
     harness_free(harness);
 }
@@ -99,13 +116,13 @@ START_TEST(test_guests)
     Peer peer = peer_of(1);
     Name two = name_of("Guest2");
 
-    ck_assert_int_eq(session_open(harness->chat, &peer, &a), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &a), 0);
     ck_assert_str_eq(session_record(harness->chat, a)->nick.bytes, "guest1");
-    ck_assert_int_eq(session_rename(harness->chat, a, &two), 0);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &b), 0);
+    ck_assert_int_eq(rename_session(harness, a, &two), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &b), 0);
     ck_assert_str_eq(session_record(harness->chat, b)->nick.bytes, "guest3");
-    session_close(harness->chat, b);
-    ck_assert_int_eq(session_open(harness->chat, &peer, &c), 0);
+    close_session(harness, b);
+    ck_assert_int_eq(harness_open(harness, &peer, &c), 0);
     ck_assert_uint_eq(b, c);
     ck_assert_str_eq(session_record(harness->chat, c)->nick.bytes, "guest4");
     harness_check(harness);
@@ -122,15 +139,16 @@ START_TEST(test_serials)
     Peer peer = peer_of(1);
 
     for (unsigned i = 0; i < 100; i++) {
-        ck_assert_int_eq(session_open(harness->chat, &peer, &session), 0);
+        ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
         ck_assert_uint_gt(session_record(harness->chat, session)->serial, last);
         last = session_record(harness->chat, session)->serial;
-        session_record(harness->chat, session)->flags |= SESSION_AWAY;
-        session_close(harness->chat, session);
+        state_edit_session(&harness->chat->state, session)->flags |= SESSION_AWAY;
+        chat_commit(harness->chat);
+        close_session(harness, session);
         ck_assert_uint_eq(session_record(harness->chat, session)->serial, 0);
         chat_end_turn(harness->chat);
     }
-    ck_assert_int_eq(session_open(harness->chat, &peer, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
     ck_assert_int_eq(session_record(harness->chat, session)->flags, 0);
     harness_free(harness);
 }
@@ -158,14 +176,14 @@ START_TEST(test_rename)
         Name nick = name_of(steps[i].nick);
         Name before = session_record(harness->chat, alice->session)->nick;
 
-        ck_assert_int_eq(session_rename(harness->chat, alice->session, &nick), steps[i].r);
+        ck_assert_int_eq(rename_session(harness, alice->session, &nick), steps[i].r);
         ck_assert_str_eq(session_record(harness->chat, alice->session)->nick.bytes,
                          steps[i].r == 0 ? nick.bytes : before.bytes);
         harness_check(harness);
     }
     /* The old one is free, and a nick goes with whoever bears it. */
     ck_assert_uint_eq(session_find(harness->chat, &name), SLOT_NONE);
-    ck_assert_int_eq(session_rename(harness->chat, bob->session, &name), 0);
+    ck_assert_int_eq(rename_session(harness, bob->session, &name), 0);
     ck_assert_uint_eq(session_find(harness->chat, &name), bob->session);
     client_break(harness, bob);
     ck_assert_uint_eq(session_find(harness->chat, &name), SLOT_NONE);
@@ -227,9 +245,9 @@ START_TEST(test_hears)
         entry.to = cases[i].to != SERVER ? serials[cases[i].to] : 0;
         if (cases[i].room != NULL)
             entry.room = room_find(chat, &room);
-        session_record(chat, alice->session)->settings &= (uint8_t) ~SETTING_JOINS;
+        state_edit_session(&chat->state, alice->session)->settings &= (uint8_t) ~SETTING_JOINS;
         ck_assert_msg(session_hears(chat, alice->session, &entry) == cases[i].hears, "case %zu", i);
-        session_record(chat, alice->session)->settings |= SETTING_JOINS;
+        state_edit_session(&chat->state, alice->session)->settings |= SETTING_JOINS;
         ck_assert_msg(session_hears(chat, alice->session, &entry) == cases[i].with_joins, "case %zu", i);
         /* What was before it joined, and what comes after it ended, is not for it. */
         entry.pos = 8;
@@ -247,9 +265,11 @@ START_TEST(test_end)
     client_stop(alice);
     client_say(harness, bob, "before");
     session_end(harness->chat, alice->session);
+    chat_commit(harness->chat);
     client_say(harness, bob, "after");
     /* A second end changes nothing. */
     session_end(harness->chat, alice->session);
+    chat_commit(harness->chat);
     client_say(harness, bob, "later");
     ck_assert(!alice->is_gone);
     client_open_window(harness, alice, SIZE_MAX);
@@ -274,8 +294,10 @@ START_TEST(test_lagging)
         uint32_t session = random_below(&seed, 20);
         bool is_lagging = random_below(&seed, 2);
 
-        session_record(harness->chat, session)->cursor = session_cursor(harness->chat, session);
-        session_set_lagging(harness->chat, session, is_lagging);
+        if (is_lagging)
+            session_fall_behind(harness->chat, session);
+        else
+            session_set_lagging(harness->chat, session, false);
         ck_assert_int_eq(!!(session_record(harness->chat, session)->flags & SESSION_LAGGING), is_lagging);
         harness_check(harness);
     }

@@ -88,4 +88,36 @@ START_TEST(test_random)
 }
 END_TEST
 
-UNIT_MAIN("slots", test_nothing, test_all, test_order, test_random)
+/* An array that another process left. */
+START_TEST(test_counted)
+{
+    static const bool IS_USED[] = {true, false, true, true, false};
+    Slots slots;
+
+    ck_assert_int_eq(slots_init(&slots, 7), 0);
+    for (size_t i = 0; i < N_ELEMENTS(IS_USED); i++)
+        slots_count(&slots, IS_USED[i]);
+    ck_assert_uint_eq(slots.n_touched, 5);
+    ck_assert_uint_eq(slots_n_used(&slots), 3);
+    ck_assert_uint_eq(slots_take(&slots), 4);
+    ck_assert_uint_eq(slots_take(&slots), 1);
+    ck_assert_uint_eq(slots_take(&slots), 5);
+    slots_give(&slots, 0);
+    ck_assert_uint_eq(slots_take(&slots), 0);
+    ck_assert_uint_eq(slots_take(&slots), 6);
+    ck_assert_uint_eq(slots_take(&slots), SLOT_NONE);
+    slots_done(&slots);
+
+    /* All of it, used or not. */
+    for (unsigned is_used = 0; is_used < 2; is_used++) {
+        ck_assert_int_eq(slots_init(&slots, 3), 0);
+        for (unsigned i = 0; i < 3; i++)
+            slots_count(&slots, is_used);
+        ck_assert_uint_eq(slots_n_used(&slots), 3 * is_used);
+        ck_assert_int_eq(slots_take(&slots) == SLOT_NONE, is_used);
+        slots_done(&slots);
+    }
+}
+END_TEST
+
+UNIT_MAIN("slots", test_nothing, test_all, test_order, test_random, test_counted)

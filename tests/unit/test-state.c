@@ -108,12 +108,13 @@ START_TEST(test_regions)
     {
         const char *const regions[][2] = {
             {(char *) state.header, (char *) (state.header + 1)},
-            {(char *) state.sessions, (char *) (state.sessions + N)},
-            {(char *) state.rooms, (char *) (state.rooms + state.header->max_rooms)},
-            {(char *) state.members, (char *) (state.members + state.header->max_members)},
-            {(char *) state.aways, (char *) (state.aways + N)},
-            {(char *) state.ignored, (char *) (state.ignored + (size_t) N * state.header->max_ignored)},
-            {(char *) state.halves, (char *) (state.halves + N)},
+            {(const char *) state.sessions, (const char *) (state.sessions + N)},
+            {(const char *) state.rooms, (const char *) (state.rooms + state.header->max_rooms)},
+            {(const char *) state.members, (const char *) (state.members + state.header->max_members)},
+            {(const char *) state.aways, (const char *) (state.aways + N)},
+            {(const char *) state.ignored,
+             (const char *) (state.ignored + (size_t) N * state.header->max_ignored)},
+            {(const char *) state.halves, (const char *) (state.halves + N)},
             {state.ring, state.ring + state.header->transcript_size},
         };
         const char *end = state.base;
@@ -128,7 +129,7 @@ START_TEST(test_regions)
         }
         ck_assert(end <= (char *) state.base + state.size);
     }
-    memset(state.sessions, 'x', sizeof *state.sessions * N);
+    memset((void *) (uintptr_t) state.sessions, 'x', sizeof *state.sessions * N);
     memset(state.ring, 'x', state.header->transcript_size);
     ck_assert_uint_eq(state.header->magic, STATE_MAGIC);
     ck_assert_int_eq(state.rooms[0].name.n, 0);

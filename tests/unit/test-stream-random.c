@@ -4,7 +4,8 @@
 /*
  * Readers of every kind against a model: a list of the lines that each of them ought to read. What a reader
  * was sent, all partial sends together, must be that list, in order, each line once and whole, but for the
- * lines that a notice says were skipped, and one line before such a notice that may be cut.
+ * lines that a notice says were skipped, and one line before such a notice that may be cut. All this while
+ * one process after the other dies, or none.
  */
 
 #include <stdio.h>
@@ -225,22 +226,32 @@ static void catch_up(World *world, Reader *reader)
     while (reader->client->is_behind);
 }
 
-static void run_world(uint64_t seed, unsigned n_steps, bool is_slow, Tally *tally)
+/* How a world runs. */
+typedef struct Run {
+    uint64_t seed;
+    unsigned n_steps;
+    bool is_slow;        /* the readers, and overtaken again and again */
+    unsigned dies_every; /* so many steps, on average, a process dies; 0: none does */
+} Run;
+
+static void run_world(const Run *run, Tally *tally)
 {
     World world;
 
-    world_begin(&world, seed);
-    for (unsigned step = 0; step < n_steps; step++) {
+    world_begin(&world, run->seed);
+    for (unsigned step = 0; step < run->n_steps; step++) {
         Reader *reader = &world.readers[random_below(&world.seed, READERS)];
         uint32_t kind = random_below(&world.seed, 10);
 
-        if (kind < (is_slow ? 6 : 2))
+        if (kind < (run->is_slow ? 6 : 2))
             world_speak(&world);
         else if (kind < 9)
             world_read(&world, reader);
         else
             world_set(&world, reader);
         harness_check(world.harness);
+        if (run->dies_every != 0 && random_below(&world.seed, run->dies_every) == 0)
+            harness_survive(world.harness);
     }
     for (unsigned i = 0; i < READERS; i++)
         catch_up(&world, &world.readers[i]);
@@ -256,8 +267,8 @@ START_TEST(test_partial)
 {
     Tally tally = {0};
 
-    for (uint64_t seed = 1; seed <= 10; seed++)
-        run_world(seed, 300, false, &tally);
+    for (unsigned seed = 1; seed <= 10; seed++)
+        run_world(&(Run){.seed = seed, .n_steps = 300, .dies_every = seed % 2 * seed}, &tally);
 }
 END_TEST
 
@@ -266,8 +277,9 @@ START_TEST(test_overtaken)
 {
     Tally tally = {0};
 
-    for (uint64_t seed = 1; seed <= 6; seed++)
-        run_world(100 + seed, 2500, true, &tally);
+    for (unsigned seed = 1; seed <= 6; seed++)
+        run_world(&(Run){.seed = 100 + seed, .n_steps = 2500, .is_slow = true, .dies_every = seed % 2 * seed},
+                  &tally);
     ck_assert_uint_gt(tally.n_notices, 20);
     ck_assert_uint_gt(tally.n_cut, 5);
     ck_assert_uint_gt(tally.n_skipped, 1000);
@@ -322,16 +334,24 @@ static void twins_turn(Twins *twins)
         ck_assert_str_eq(client_take(twins->people[0][i]), client_take(twins->people[1][i]));
 }
 
-START_TEST(test_shared)
+static void twins_begin(Twins *twins, uint64_t seed)
 {
-    Twins twins = {.shared = harness_new(NULL, PEOPLE), .alone = harness_new(NULL, PEOPLE), .seed = 77};
-
-    twins.alone->is_alone = true;
+    *twins = (Twins){.shared = harness_new(NULL, PEOPLE), .alone = harness_new(NULL, PEOPLE), .seed = seed};
+    twins->alone->is_alone = true;
     for (unsigned i = 0; i < PEOPLE; i++) {
-        twins.people[0][i] = client_new(twins.shared);
-        twins.people[1][i] = client_new(twins.alone);
+        twins->people[0][i] = client_new(twins->shared);
+        twins->people[1][i] = client_new(twins->alone);
     }
-    for (unsigned i = 0; i < 6000; i++) {
+}
+
+static void run_twins(unsigned n_turns, unsigned dies_every)
+{
+    Twins twins;
+
+    twins_begin(&twins, 77);
+    for (unsigned i = 0; i < n_turns; i++) {
+        if (dies_every != 0 && random_below(&twins.seed, dies_every) == 0)
+            harness_survive(twins.shared);
         for (unsigned n = random_below(&twins.seed, 6); n > 0; n--)
             twins_act(&twins, random_below(&twins.seed, PEOPLE));
         if (random_below(&twins.seed, 500) == 0) {
@@ -344,11 +364,23 @@ START_TEST(test_shared)
         }
         twins_turn(&twins);
     }
-    ck_assert_uint_gt(twins.shared->n_shared, 300);
+    ck_assert_uint_gt(twins.shared->n_shared, n_turns / 20);
     ck_assert_uint_eq(twins.alone->n_shared, 0);
     harness_free(twins.shared);
     harness_free(twins.alone);
 }
+
+START_TEST(test_shared)
+{
+    run_twins(6000, 0);
+}
 END_TEST
 
-UNIT_MAIN("stream-random", test_partial, test_overtaken, test_shared)
+/* Nor does it that in one of them process after process dies. */
+START_TEST(test_shared_survived)
+{
+    run_twins(6000, 5);
+}
+END_TEST
+
+UNIT_MAIN("stream-random", test_partial, test_overtaken, test_shared, test_shared_survived)

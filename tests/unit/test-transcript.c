@@ -2,14 +2,14 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <string.h>
 
+#include "base/config.h"
 #include "chat/state.h"
 #include "chat/transcript.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-/* A ring of any size, on the heap: the transcript needs no more of a state. */
+/* A state whose ring may be of any size, for the transcript needs no more of it. */
 typedef struct Ring {
-    StateHeader header;
     State state;
     Transcript transcript;
     uint64_t reclaimed; /* the last tail that was announced */
@@ -21,8 +21,8 @@ static void reclaim(void *userdata, uint64_t tail)
 {
     Ring *ring = userdata;
 
-    ck_assert_uint_gt(tail, ring->header.tail);
-    ck_assert_uint_le(tail, ring->header.head);
+    ck_assert_uint_gt(tail, ring->state.header->tail);
+    ck_assert_uint_le(tail, ring->state.header->head);
     if (ring->on_reclaim != NULL)
         ring->on_reclaim(ring, tail);
     ring->reclaimed = tail;
@@ -32,11 +32,12 @@ static void reclaim(void *userdata, uint64_t tail)
 static Ring *ring_new(size_t size)
 {
     Ring *ring = calloc(1, sizeof *ring);
+    Config config;
 
     ck_assert_ptr_nonnull(ring);
-    ring->header.transcript_size = size;
-    ring->state = (State){.fd = -1, .header = &ring->header, .ring = malloc(size)};
-    ck_assert_ptr_nonnull(ring->state.ring);
+    harness_config(&config);
+    config.transcript_size = size;
+    ck_assert_int_eq(state_new(&ring->state, &config, 1), 0);
     /* What lies there is not to be trusted. */
     memset(ring->state.ring, 0xa5, size);
     transcript_init(&ring->transcript, &ring->state, reclaim, ring);
@@ -45,24 +46,36 @@ static Ring *ring_new(size_t size)
 
 static void ring_free(Ring *ring)
 {
-    free(ring->state.ring);
+    state_done(&ring->state);
     free(ring);
+}
+
+/* As a transaction, with no more room than it needs. */
+static uint64_t ring_append(Ring *ring, const EntryDraft *draft)
+{
+    size_t n = sizeof(Entry) + draft->nick_n + draft->room_name_n + draft->text_n;
+    uint64_t pos;
+
+    transcript_reserve(&ring->transcript, n + -n % 8);
+    pos = transcript_append(&ring->transcript, draft);
+    state_commit(&ring->state);
+    return pos;
 }
 
 static uint64_t ring_say(Ring *ring, const char *text, size_t n)
 {
     EntryDraft draft = {.kind = ENTRY_SAID, .room = 0, .from = 1, .text = text, .text_n = n};
 
-    return transcript_append(&ring->transcript, &draft);
+    return ring_append(ring, &draft);
 }
 
 START_TEST(test_empty)
 {
     Ring *ring = ring_new(4096);
-    uint64_t pos = ring->header.tail, zero = 0;
+    uint64_t pos = ring->state.header->tail, zero = 0;
 
     ck_assert_ptr_null(transcript_read(&ring->transcript, &pos));
-    ck_assert_uint_eq(pos, ring->header.tail);
+    ck_assert_uint_eq(pos, ring->state.header->tail);
     ck_assert_ptr_null(transcript_at(&ring->transcript, 0));
     ck_assert_ptr_null(transcript_at(&ring->transcript, pos));
     ck_assert_ptr_null(transcript_at(&ring->transcript, UINT64_MAX));
@@ -89,7 +102,7 @@ START_TEST(test_entry)
         .text = "h\0i",
         .text_n = 3,
     };
-    uint64_t pos = transcript_append(&ring->transcript, &draft);
+    uint64_t pos = ring_append(ring, &draft);
     const Entry *entry = transcript_at(&ring->transcript, pos);
 
     ck_assert_ptr_nonnull(entry);
@@ -134,7 +147,7 @@ START_TEST(test_lines)
 
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         EntryDraft draft = {.kind = cases[i].kind, .text = cases[i].text, .text_n = strlen(cases[i].text)};
-        const Entry *entry = transcript_at(&ring->transcript, transcript_append(&ring->transcript, &draft));
+        const Entry *entry = transcript_at(&ring->transcript, ring_append(ring, &draft));
 
         ck_assert_uint_eq(entry_n_lines(entry), cases[i].n);
         ck_assert_int_eq(!!entry_is_speech(entry),
@@ -160,9 +173,9 @@ START_TEST(test_largest)
         ck_assert_uint_eq(entry->size, 1024);
         ck_assert_mem_eq(entry_text(entry), text, entry->text_n);
     }
-    /* Seven or eight of them are there, and no other. */
-    ck_assert_uint_ge(ring->header.head - ring->header.tail, 7 * 1024);
-    for (pos = ring->header.tail; (entry = transcript_read(&ring->transcript, &pos)) != NULL;
+    /* Six to eight of them are there, and no other. */
+    ck_assert_uint_ge(ring->state.header->head - ring->state.header->tail, 6 * 1024);
+    for (pos = ring->state.header->tail; (entry = transcript_read(&ring->transcript, &pos)) != NULL;
          pos += entry->size)
         ck_assert_int_eq(entry_text(entry)[0], (char) (49 - (last - entry->pos) / 1024));
     ring_free(ring);
@@ -176,18 +189,18 @@ START_TEST(test_gaps)
 
     for (size_t rest = 8; rest <= 200; rest += 8) {
         Ring *ring = ring_new(4096);
-        uint64_t pos, start = ring->header.head, at;
+        uint64_t pos, start = ring->state.header->head, at;
         const Entry *entry;
         unsigned n = 0;
 
         /* Up to `rest` bytes before the end, in pieces of 400 and what is left. */
-        while ((at = 4096 - (ring->header.head - start) - rest) > 800)
+        while ((at = 4096 - (ring->state.header->head - start) - rest) > 800)
             (void) ring_say(ring, text, 400 - sizeof(Entry));
         if (at > 400)
             (void) ring_say(ring, text, at / 2 / 8 * 8 - sizeof(Entry));
-        at = 4096 - (ring->header.head - start) - rest;
+        at = 4096 - (ring->state.header->head - start) - rest;
         (void) ring_say(ring, text, at - sizeof(Entry));
-        ck_assert_uint_eq(4096 - (ring->header.head - start), rest);
+        ck_assert_uint_eq(4096 - (ring->state.header->head - start), rest);
 
         /* The next does not fit there, so it begins at the start of the ring. */
         pos = ring_say(ring, text, 300);
@@ -196,11 +209,11 @@ START_TEST(test_gaps)
         entry = transcript_read(&ring->transcript, &at);
         ck_assert_ptr_nonnull(entry);
         ck_assert_uint_eq(entry->pos, pos);
-        for (at = ring->header.tail; (entry = transcript_read(&ring->transcript, &at)) != NULL;
+        for (at = ring->state.header->tail; (entry = transcript_read(&ring->transcript, &at)) != NULL;
              at += entry->size)
             n++;
         ck_assert_uint_ge(n, 3);
-        ck_assert_uint_eq(at, ring->header.head);
+        ck_assert_uint_eq(at, ring->state.header->head);
         ring_free(ring);
     }
 }
@@ -240,7 +253,7 @@ static void check_entry(const Entry *entry, const ModelEntry *expected)
 /* All that is given up is there for the last time, and the rest goes on from the tail. */
 static void check_reclaim(Ring *ring, uint64_t tail)
 {
-    uint64_t pos = ring->header.tail;
+    uint64_t pos = ring->state.header->tail;
 
     for (; model_first < model_n && model[model_first].pos < tail; model_first++) {
         const Entry *entry = transcript_read(&ring->transcript, &pos);
@@ -252,14 +265,15 @@ static void check_reclaim(Ring *ring, uint64_t tail)
 
 static void check_ring(const Ring *ring)
 {
-    uint64_t pos = ring->header.tail;
+    uint64_t pos = ring->state.header->tail;
     const Entry *entry;
     unsigned i = model_first;
 
     for (; (entry = transcript_read(&ring->transcript, &pos)) != NULL; pos += entry->size)
         check_entry(entry, &model[i++]);
     ck_assert_uint_eq(i, model_n);
-    ck_assert_uint_le(ring->header.head - ring->header.tail, ring->header.transcript_size);
+    ck_assert_uint_le(ring->state.header->head - ring->state.header->tail,
+                      ring->state.header->transcript_size);
     for (i = 0; i < model_first; i += 1 + model_first / 16)
         ck_assert_ptr_null(transcript_at(&ring->transcript, model[i].pos));
     for (i = model_first; i < model_n; i += 1 + (model_n - model_first) / 16)
@@ -284,9 +298,8 @@ static void run_model(uint64_t seed, size_t size, unsigned n_appends)
         if (draft.nick_n + n > largest)
             draft.nick_n = 0;
         fill(text, n, i);
-        *entry =
-            (ModelEntry){.pos = transcript_append(&ring->transcript, &draft), .prev = draft.prev, .value = i};
-        entry->size = (uint32_t) (ring->header.head - entry->pos);
+        *entry = (ModelEntry){.pos = ring_append(ring, &draft), .prev = draft.prev, .value = i};
+        entry->size = (uint32_t) (ring->state.header->head - entry->pos);
         ck_assert_uint_lt(entry->size - offsetof(Entry, data) - n - draft.nick_n, 8);
         ck_assert(i == 0 || entry->pos >= model[model_n - 1].pos + model[model_n - 1].size);
         model_n++;
@@ -295,8 +308,8 @@ static void run_model(uint64_t seed, size_t size, unsigned n_appends)
     }
     check_ring(ring);
     /* A little more than needed is given up at a time, but not more than that. */
-    ck_assert_uint_ge(ring->header.head - ring->header.tail, size - size / 8 * 3);
-    ck_assert_uint_eq(ring->header.tail, ring->reclaimed);
+    ck_assert_uint_ge(ring->state.header->head - ring->state.header->tail, size - size / 8 * 3);
+    ck_assert_uint_eq(ring->state.header->tail, ring->reclaimed);
     ck_assert_uint_gt(ring->n_reclaims, 5);
     ring_free(ring);
 }

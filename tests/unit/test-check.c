@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* What is found wrong with a damaged state. That what passes does no harm is in test-restore.c. */
+
+#include <string.h>
+
+#include "chat/check.h"
+#include "chat/session.h"
+#include "unit/damage.h"
+#include "unit/unit.h"
+
+/* One number of one record. */
+typedef struct Damage {
+    enum { HEADER, SESSION, AWAY, IGNORED, ROOM, MEMBER, ENTRY } kind;
+    unsigned which; /* of the used ones */
+    size_t offset, size;
+    uint64_t value;
+    const char *why; /* NULL: it does not matter */
+} Damage;
+
+#define FIELD(type, name) offsetof(type, name), sizeof(((type *) NULL)->name)
+
+static const Damage DAMAGES[] = {
+    {HEADER, 0, FIELD(StateHeader, tail), 8, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, tail), LIMIT_TRANSCRIPT_MIN + 8, "an entry of the transcript"},
+    {HEADER, 0, FIELD(StateHeader, tail), LIMIT_TRANSCRIPT_MIN + 4, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, flushed), LIMIT_TRANSCRIPT_MIN - 8, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, flushed), LIMIT_TRANSCRIPT_MIN + 8, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, flushed), INT64_MAX - 7, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, head), LIMIT_TRANSCRIPT_MIN, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, head), 2 * LIMIT_TRANSCRIPT_MIN + 8, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, head), 2 * LIMIT_TRANSCRIPT_MIN, NULL}, /* the rest looks like a gap */
+    {HEADER, 0, FIELD(StateHeader, head), UINT64_MAX - 7, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, next_serial), 0, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, next_serial), 3, "an entry of the transcript"},
+    {HEADER, 0, FIELD(StateHeader, next_serial), UINT64_C(1) << 62, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, next_serial), 1000, NULL},
+    {HEADER, 0, FIELD(StateHeader, next_guest), UINT64_C(1) << 62, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, next_member), UINT64_C(1) << 62, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, next_vault), UINT64_C(1) << 62, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, generation), UINT64_C(1) << 62, "counters in the header"},
+    {HEADER, 0, FIELD(StateHeader, started_wall), UINT64_MAX, NULL},
+    {HEADER, 0, FIELD(StateHeader, n_restarts), UINT32_MAX, NULL},
+    {HEADER, 0, FIELD(StateHeader, motd.n), LIMIT_MOTD_BYTES + 1, "the greeting in the header"},
+    {HEADER, 0, FIELD(StateHeader, motd.n), LIMIT_MOTD_BYTES, "the greeting in the header"}, /* NULs */
+    {HEADER, 0, FIELD(StateHeader, motd.n), 0, NULL},
+    {HEADER, 0, offsetof(StateHeader, motd.text), 1, 0x1b, "the greeting in the header"},
+    {HEADER, 0, offsetof(StateHeader, motd.text), 1, '\n', NULL},
+    {HEADER, 0, offsetof(StateHeader, host), 1, 0x9b, "the greeting in the header"},
+    {HEADER, 0, offsetof(StateHeader, host), 1, '\n', "the greeting in the header"},
+    {SESSION, 0, FIELD(SessionRecord, serial), 1000, "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.n), 1, 0, "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.n), 1, 4, "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.n), 1, 255, "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.bytes), 1, '-', "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.bytes), 1, 0x1b, "the name of a session"},
+    {SESSION, 0, offsetof(SessionRecord, nick.bytes) + NAME_MAX_BYTES, 1, 'x', "the name of a session"},
+    {SESSION, 1, FIELD(SessionRecord, cursor), 0, "where a session reads"},
+    {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN, NULL},
+    {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN + 8, "where a session reads"},
+    {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN + 1, "where a session reads"},
+    {SESSION, 1, FIELD(SessionRecord, cursor), UINT64_MAX, "where a session reads"},
+    {SESSION, 0, FIELD(SessionRecord, cursor), 0, NULL}, /* it reads on at `flushed` */
+    {SESSION, 0, FIELD(SessionRecord, cursor), 3 * LIMIT_TRANSCRIPT_MIN, "where a session reads"},
+    {SESSION, 0, FIELD(SessionRecord, end), UINT64_MAX, "where a session reads"},
+    {SESSION, 1, FIELD(SessionRecord, written), LIMIT_ITEM_BYTES + 1, "where a session reads"},
+    {SESSION, 0, FIELD(SessionRecord, replay), 8, "what a session is shown again"},
+    {SESSION, 0, FIELD(SessionRecord, replay_last), 8, "what a session is shown again"},
+    {SESSION, 0, FIELD(SessionRecord, flags), SESSION_AWAY << 1, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, settings), SETTING_BELL << 1, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, item_key), 1 << 6, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, is_within_line), 2, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, peer.is_local), 2, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, n_half), READ_BYTES + 1, "the byte counts of a session"},
+    {SESSION, 0, FIELD(SessionRecord, n_peeked), READ_BYTES + 1, "the byte counts of a session"},
+    {SESSION, 0, FIELD(SessionRecord, n_peeked), READ_BYTES, NULL},
+    {SESSION, 0, FIELD(SessionRecord, bytes_in), UINT64_C(1) << 62, "the byte counts of a session"},
+    {SESSION, 0, FIELD(SessionRecord, bytes_out), UINT64_C(1) << 62, "the byte counts of a session"},
+    {SESSION, 0, FIELD(SessionRecord, current_room), 3000, "what a session refers to"},
+    {SESSION, 0, FIELD(SessionRecord, reply_session), 6, "what a session refers to"},
+    {SESSION, 0, FIELD(SessionRecord, reply_session), 5, NULL},
+    {SESSION, 0, FIELD(SessionRecord, reply_serial), UINT64_MAX, NULL},
+    {SESSION, 0, FIELD(SessionRecord, lines_due), UINT64_MAX, NULL},
+    {SESSION, 0, FIELD(SessionRecord, n_ignored), 3, "the number of people that somebody ignores"},
+    {SESSION, 1, FIELD(SessionRecord, n_ignored), 2, "the name of somebody who is ignored"},
+    {AWAY, 0, FIELD(AwayRecord, n), LIMIT_TOPIC_BYTES + 1, "the text of somebody who is away"},
+    {AWAY, 0, offsetof(AwayRecord, text), 1, 0x1b, "the text of somebody who is away"},
+    {AWAY, 0, offsetof(AwayRecord, text), 1, '\n', "the text of somebody who is away"},
+    {AWAY, 1, offsetof(AwayRecord, text), 1, 0x1b, NULL}, /* is not away */
+    {IGNORED, 0, offsetof(IgnoredRecord, name.bytes), 1, '!', "the name of somebody who is ignored"},
+    {IGNORED, 1, offsetof(IgnoredRecord, name.n), 1, 255, "the name of somebody who is ignored"},
+    {ROOM, 0, FIELD(RoomRecord, created_wall), 0, "there is no lobby"},
+    {ROOM, 1, FIELD(RoomRecord, created_wall), 0, "who is in a room"},
+    {ROOM, 0, offsetof(RoomRecord, name.bytes), 1, '#', "the name of a room"},
+    {ROOM, 1, offsetof(RoomRecord, name.n), 1, 0, "the name of a room"},
+    {ROOM, 0, FIELD(RoomRecord, topic_n), LIMIT_TOPIC_BYTES + 1, "the topic of a room"},
+    {ROOM, 0, offsetof(RoomRecord, topic), 1, '\n', "the topic of a room"},
+    {ROOM, 0, offsetof(RoomRecord, topic_by.n), 1, 0, "the topic of a room"},
+    {ROOM, 0, offsetof(RoomRecord, topic_by.bytes), 1, 0x1b, "the topic of a room"},
+    {ROOM, 0, FIELD(RoomRecord, last_said), UINT64_MAX, "the history of a room"},
+    {ROOM, 0, FIELD(RoomRecord, last_said), LIMIT_TRANSCRIPT_MIN + 8, "the history of a room"},
+    {ROOM, 0, FIELD(RoomRecord, last_said), 8, NULL}, /* was overwritten */
+    {ROOM, 0, FIELD(RoomRecord, sum_due), UINT64_MAX, NULL},
+    {MEMBER, 0, FIELD(MemberRecord, joined), UINT64_MAX, "who is in a room"},
+    {MEMBER, 0, FIELD(MemberRecord, session), 4000, "who is in a room"},
+    {MEMBER, 0, FIELD(MemberRecord, room), 4000, "who is in a room"},
+    {MEMBER, 0, FIELD(MemberRecord, room), 2, "who is in a room"},
+    {ENTRY, 0, FIELD(Entry, pos), 0, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, size), sizeof(Entry) - 8, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, size), sizeof(Entry) + 4, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, size), UINT32_MAX - 7, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, size), 0, "the end of the transcript"},
+    {ENTRY, 0, FIELD(Entry, kind), 0, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, kind), ENTRY_REPLAY + 1, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, kind), ENTRY_RAW, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, kind), ENTRY_REPLAY, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, from), 1000, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, to), 1000, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, room), 3000, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, prev), UINT64_MAX, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, prev), LIMIT_TRANSCRIPT_MIN, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, prev), 8, NULL},
+    {ENTRY, 0, FIELD(Entry, text_n), UINT16_MAX, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, nick_n), 255, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, room_n), 255, "an entry of the transcript"},
+    {ENTRY, 0, offsetof(Entry, data), 1, 0x1b, "an entry of the transcript"},
+    {ENTRY, 0, offsetof(Entry, data), 1, 0x7f, "an entry of the transcript"},
+    {ENTRY, 0, FIELD(Entry, next), UINT32_MAX, NULL},
+    {ENTRY, 0, FIELD(Entry, from_hash), UINT64_MAX, NULL},
+};
+
+static char *find_record(const State *state, const Damage *damage)
+{
+    const void *const records[] = {
+        [HEADER] = state->header,
+        [SESSION] = &state->sessions[damage->which],
+        [AWAY] = &state->aways[damage->which],
+        [IGNORED] = &state->ignored[damage->which],
+        [ROOM] = &state->rooms[damage->which],
+        [MEMBER] = &state->members[damage->which],
+        [ENTRY] = state->ring + state->header->tail % state->header->transcript_size,
+    };
+
+    return (char *) (uintptr_t) records[damage->kind];
+}
+
+static const char *check(const State *state)
+{
+    StateUse use = state_use(state);
+    const char *why = "?";
+
+    ck_assert_int_eq(check_state(state, &use, &why), 0);
+    return why;
+}
+
+START_TEST(test_damages)
+{
+    Harness *harness = damage_world();
+    State *state = &harness->chat->state;
+
+    ck_assert_ptr_null(check(state));
+    for (size_t i = 0; i < N_ELEMENTS(DAMAGES); i++) {
+        const Damage *damage = &DAMAGES[i];
+        char *at = find_record(state, damage) + damage->offset, old[8];
+        const char *why;
+
+        memcpy(old, at, damage->size);
+        memcpy(at, &damage->value, damage->size);
+        why = check(state);
+        ck_assert_msg((why == NULL) == (damage->why == NULL) &&
+                          (why == NULL || strcmp(why, damage->why) == 0),
+                      "damage %zu, offset %zu, value %llx: %s", i, damage->offset,
+                      (unsigned long long) damage->value, why != NULL ? why : "nothing");
+        memcpy(at, old, damage->size);
+    }
+    ck_assert_ptr_null(check(state));
+    harness_free(harness);
+}
+END_TEST
+
+/* What a chat has done is never taken for damage, wherever the transcript has come to. */
+START_TEST(test_wrapped)
+{
+    Harness *harness = damage_world();
+    uint64_t seed = 8;
+    unsigned n;
+
+    for (n = 0; n < (harness_is_slow() ? 300 : 3000); n++) {
+        client_say(harness, harness->clients[3], "%0*d", 1 + (int) random_below(&seed, 1900), 0);
+        harness_wait(harness, USEC_PER_SEC);
+        ck_assert_msg(check(&harness->chat->state) == NULL, "line %u: %s", n, check(&harness->chat->state));
+    }
+    ck_assert_uint_gt(harness->chat->state.header->tail, (harness_is_slow() ? 1 : 5) * LIMIT_TRANSCRIPT_MIN);
+    harness_free(harness);
+}
+END_TEST
+
+UNIT_MAIN("check", test_damages, test_wrapped)
