@@ -17,6 +17,12 @@ static bool name_is_plain(const char *name)
     return strcmp(name, "plain") == 0 || strcmp(name, "unknown") == 0 || name[0] == '\0';
 }
 
+/* What units with Accept=yes give. */
+static bool name_is_connection(const char *name)
+{
+    return strcmp(name, "connection") == 0;
+}
+
 static bool is_socket(int fd)
 {
     int type;
@@ -101,7 +107,7 @@ static int inherit_one(const Log *log, Inherited *inherited, int fd, const char 
 
     if (name_is_stored(name))
         return error_trace(inherit_stored(inherited, fd, name));
-    if (!is_listening(fd) && is_socket(fd)) {
+    if (!is_listening(fd) && is_socket(fd) && (name_is_plain(name) || name_is_connection(name))) {
         (void) fd_close(fd);
         return INHERIT_CONNECTED;
     }
@@ -132,8 +138,12 @@ int inherit_sockets(const Log *log, Inherited *ret_inherited)
         n = sd_listen_fds_with_names(true, &names);
         if (n < 0)
             return error_origin(n);
-        for (int i = 0; i < n && r >= 0 && r != INHERIT_CONNECTED; i++)
-            r = inherit_one(log, &inherited, SD_LISTEN_FDS_START + i, names[i]);
+        for (int i = 0; i < n && r >= 0 && r != INHERIT_CONNECTED; i++) {
+            int one = inherit_one(log, &inherited, SD_LISTEN_FDS_START + i, names[i]);
+
+            if (one != 0)
+                r = one;
+        }
     }
     /* A connected socket means a unit that is set up wrongly, whatever else it has. */
     if (r < 0 || r == INHERIT_CONNECTED || inherited.n == 0) {
