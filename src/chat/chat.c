@@ -124,11 +124,13 @@ void chat_done(Chat *chat)
 static void chat_set_greeting(Chat *chat, const char *text)
 {
     StateHeader *header = chat->state.header;
-    Motd motd = {.n = text != NULL ? (uint32_t) MIN(strlen(text), sizeof motd.text) : 0};
+    Motd motd = {0};
     char host[sizeof header->host] = "";
 
-    if (motd.n > 0)
+    if (text != NULL) {
+        motd.n = (uint32_t) MIN(strlen(text), sizeof motd.text);
         memcpy(motd.text, text, motd.n);
+    }
     (void) gethostname(host, sizeof host - 1);
     if (strcmp(header->host, host) == 0 && memcmp(&header->motd, &motd, sizeof motd) == 0)
         return;

@@ -129,7 +129,7 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .half_size = sizeof(HalfRecord),
         .max_sessions = max_sessions,
         .max_rooms = max_rooms,
-        .max_members = (uint32_t) MIN(members, (uint64_t) LIMIT_MEMBERS),
+        .max_members = members < LIMIT_MEMBERS ? (uint32_t) members : LIMIT_MEMBERS,
         .max_ignored = config->max_ignores,
         .transcript_size = config->transcript_size - config->transcript_size % 8,
         .generation = 1,
