@@ -115,6 +115,21 @@ static int check_config(const char *path)
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Until the loop reads them (signalfd(2)): a death by one of these would count as an end that was wanted.
+ * What a shell had ignored would never be read. */
+static void hold_signals(void)
+{
+    static const int SIGNALS[] = {SIGTERM, SIGINT, SIGHUP};
+    sigset_t set;
+
+    (void) sigemptyset(&set);
+    for (size_t i = 0; i < N_ELEMENTS(SIGNALS); i++)
+        (void) sigaddset(&set, SIGNALS[i]);
+    (void) sigprocmask(SIG_BLOCK, &set, NULL);
+    for (size_t i = 0; i < N_ELEMENTS(SIGNALS); i++)
+        (void) signal(SIGNALS[i], SIG_DFL);
+}
+
 /* The soft limit of open files is low for programs that use select(2); this one does not. */
 static void raise_file_limit(void)
 {
@@ -192,7 +207,6 @@ static int serve(const Options *options, const Log *log)
 int main(int argc, char *argv[])
 {
     Journal *journal = NULL;
-    sigset_t signals;
     Options options;
     int r, status = parse_argv(argc, argv, &options);
 
@@ -200,13 +214,7 @@ int main(int argc, char *argv[])
         return status;
     if (options.check_config)
         return check_config(options.config_path);
-    /* Until somebody reads them (signalfd(2)): a death by one of these would count as an end that was wanted.
-     */
-    (void) sigemptyset(&signals);
-    (void) sigaddset(&signals, SIGTERM);
-    (void) sigaddset(&signals, SIGINT);
-    (void) sigaddset(&signals, SIGHUP);
-    (void) sigprocmask(SIG_BLOCK, &signals, NULL);
+    hold_signals();
     (void) signal(SIGPIPE, SIG_IGN);
     /* The thread that writes the log allocates next to nothing: it needs no arena of its own (mallopt(3)). */
     (void) mallopt(M_ARENA_MAX, 1);

@@ -213,7 +213,7 @@ uint32_t chat_room_bound(const Chat *chat)
 {
     uint64_t said = (chat->state.header->transcript_size / 2 - 3 * ENTRY_MAX_BYTES) / NOTICE_BYTES - 1;
 
-    return (uint32_t) MIN(said, (uint64_t) state_max_rooms_each(&chat->state));
+    return (uint32_t) MIN(said, (uint64_t) chat->state.header->max_rooms_each);
 }
 
 uint32_t chat_n_people(const Chat *chat)

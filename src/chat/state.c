@@ -98,18 +98,11 @@ static uint32_t rooms_each(const Config *config, uint32_t max_rooms)
     return config->max_rooms_per_client != 0 ? MIN(config->max_rooms_per_client, max_rooms) : max_rooms;
 }
 
-/* A new topic ends the half-sent greetings of any number of people. */
-static uint64_t undo_base(uint32_t max_sessions)
+/* A new topic ends the half-sent greetings of any number of people; and who goes leaves all rooms at once. */
+static uint64_t undo_size_for(const StateHeader *header)
 {
-    return UNDO_BASE_BYTES + (uint64_t) max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark));
-}
-
-uint32_t state_max_rooms_each(const State *state)
-{
-    const StateHeader *header = state->header;
-    uint64_t base = undo_base(header->max_sessions);
-
-    return header->undo_size > base ? (uint32_t) ((header->undo_size - base) / UNDO_ROOM_BYTES) : 0;
+    return UNDO_BASE_BYTES + (uint64_t) header->max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark)) +
+           (uint64_t) header->max_rooms_each * UNDO_ROOM_BYTES;
 }
 
 /* The sizes that `config` asks for, in the layout of today. */
@@ -131,6 +124,7 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .max_rooms = max_rooms,
         .max_members = members < LIMIT_MEMBERS ? (uint32_t) members : LIMIT_MEMBERS,
         .max_ignored = config->max_ignores,
+        .max_rooms_each = rooms_each(config, max_rooms),
         .transcript_size = config->transcript_size - config->transcript_size % 8,
         .generation = 1,
         .next_serial = 1,
@@ -138,7 +132,7 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .next_vault = 1,
     };
 
-    header.undo_size = undo_base(max_sessions) + rooms_each(config, max_rooms) * UNDO_ROOM_BYTES;
+    header.undo_size = undo_size_for(&header);
     return header;
 }
 
@@ -271,6 +265,8 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
     if (header->max_sessions == 0 || header->max_sessions == SLOT_NONE || header->max_rooms == 0 ||
         header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
+        header->max_rooms_each > LIMIT_ROOMS + 1 ||
+        (header->layout == STATE_LAYOUT && header->undo_size != undo_size_for(header)) ||
         header->transcript_size % 8 != 0 || header->transcript_size < LIMIT_TRANSCRIPT_MIN ||
         header->undo_size % 8 != 0 || header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
         return STATE_UNREADABLE;
@@ -367,7 +363,8 @@ static StateHeader header_grown(const StateHeader *old, const Config *config, ui
     header.max_rooms = MAX(header.max_rooms, old->max_rooms);
     header.max_members = MAX(header.max_members, old->max_members);
     header.max_ignored = MAX(header.max_ignored, old->max_ignored);
-    header.undo_size = MAX(header.undo_size, old->undo_size);
+    header.max_rooms_each = MAX(header.max_rooms_each, old->max_rooms_each);
+    header.undo_size = undo_size_for(&header);
     header.transcript_size = old->transcript_size;
     return header;
 }
@@ -379,7 +376,7 @@ bool state_must_grow(const State *state, const Config *config, uint32_t max_sess
 
     return old->layout != header.layout || old->max_sessions != header.max_sessions ||
            old->max_rooms != header.max_rooms || old->max_members != header.max_members ||
-           old->max_ignored != header.max_ignored || old->undo_size != header.undo_size;
+           old->max_ignored != header.max_ignored || old->max_rooms_each != header.max_rooms_each;
 }
 
 /* What lies from `at` to `end` of the old file, record by record: each fills the beginning of the new one. Of

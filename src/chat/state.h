@@ -57,7 +57,8 @@ typedef struct StateHeader {
     uint32_t layout;
     uint32_t header_size;
     uint32_t session_size, room_size, member_size, away_size, ignored_size, half_size;
-    uint32_t max_sessions, max_rooms, max_members, max_ignored; /* max_ignored: for one session */
+    uint32_t max_sessions, max_rooms, max_members;
+    uint32_t max_ignored, max_rooms_each; /* of one session */
     uint64_t undo_size, transcript_size;
     uint64_t generation; /* which file it is, of those that one was copied to the next */
     uint64_t undo_n;     /* bytes in the undo area; 0: no transaction is open */
@@ -281,8 +282,6 @@ typedef struct StateUse {
     uint32_t n_sessions, n_rooms, n_members;
 } StateUse;
 StateUse state_use(const State *state);
-/* How many rooms one may be in, so that the undo area has room for leaving them all at once. */
-uint32_t state_max_rooms_each(const State *state);
 bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions);
 /* A copy of `old` in the layout of today, large enough for `config`, the ring as it was. 0, or a negative
  * errno. */

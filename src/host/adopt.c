@@ -167,6 +167,7 @@ typedef struct Adoption {
     Server *server;
     Bearer *bearers; /* owned; sorted by serial */
     uint32_t n;
+    uint64_t next_serial; /* after all that is in the vault */
     VaultFound
         newcomer; /* in the vault, but no session yet: the process died between the two; fd -1: nobody */
 } Adoption;
@@ -199,6 +200,8 @@ static void adopt_found(void *userdata, const VaultFound *found)
     const Bearer *bearer =
         bsearch(&key, adoption->bearers, adoption->n, sizeof *adoption->bearers, compare_serials);
 
+    /* Whatever becomes of it, nobody else may get its serial: the entry will be there for a while. */
+    adoption->next_serial = MAX(adoption->next_serial, found->serial + 1);
     if (found->fd < 0)
         return;
     if (bearer != NULL && server->connections[bearer->session].fd < 0) {
@@ -279,22 +282,9 @@ static void adopt_judge(Server *server)
     header->fault = 0;
 }
 
-/* Whatever becomes of it, nobody else may get its serial: its entry will be in the vault for a while. */
-static int adopt_newcomer(Server *server, const VaultFound *newcomer)
-{
-    StateHeader *header = server->chat->state.header;
-    int r;
-
-    if (newcomer->fd < 0)
-        return 0;
-    r = listener_admit_found(server, newcomer);
-    if (header->next_serial == newcomer->serial)
-        header->next_serial++;
-    return error_trace(r);
-}
-
 int adopt_clients(Server *server, Inherited *inherited)
 {
+    StateHeader *header = server->chat->state.header;
     Adoption adoption;
     int r = adoption_init(&adoption, server);
 
@@ -307,11 +297,13 @@ int adopt_clients(Server *server, Inherited *inherited)
     adopt_settle(server);
     crash_point();
     adopt_judge(server);
-    server->chat->state.header->rendering = FRONT_RENDERING;
+    header->rendering = FRONT_RENDERING;
     chat_set_config(server->chat, &server->config);
-    r = adopt_newcomer(server, &adoption.newcomer);
+    if (adoption.newcomer.fd >= 0)
+        r = listener_admit_found(server, &adoption.newcomer);
     if (r < 0)
         return error_trace(r);
+    header->next_serial = MAX(header->next_serial, adoption.next_serial);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_ADOPTED},
               "Going on with %u %s of the last process.", chat_n_people(server->chat),
               chat_n_people(server->chat) == 1 ? "person" : "people");

@@ -160,21 +160,19 @@ bool settle_connection(Server *server, uint32_t session)
 
     condition = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, &counts)
                                                    : count_unix(connection->fd, record, &counts);
-    if (condition == CONDITION_GONE || counts.in > taken ||
-        (condition == CONDITION_OPEN && counts.out < record->bytes_out))
+    if (condition == CONDITION_GONE || counts.in > taken || counts.out < record->bytes_out)
         return false;
     crash_point();
     input_consume(server, session, taken - counts.in);
     crash_point();
-    if (condition == CONDITION_OPEN) {
-        settle_output(server, session, counts.out);
-        /* What it has not read is sent before it is listened to. */
-        chat_touch_session(server->chat, session);
-    } else if ((record->flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED) {
+    settle_output(server, session, counts.out);
+    if (condition == CONDITION_OPEN)
+        chat_touch_session(server->chat,
+                           session); /* it is sent what it has not read before it is listened to */
+    else if ((record->flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED)
         connection->flags |= counts.has_fin ? CONNECTION_HANGUP : CONNECTION_BROKEN;
-    } else {
+    else
         return false; /* nobody would listen to it */
-    }
     connection_set_ready(server, session);
     return true;
 }

@@ -267,8 +267,17 @@ static int queue_peek(int out, VaultFound *ret_found)
         return 0;
     ret_found->fd = -1;
     header = CMSG_FIRSTHDR(&message);
-    if (header != NULL && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
-        memcpy(&ret_found->fd, CMSG_DATA(header), sizeof ret_found->fd);
+    if (header == NULL || header->cmsg_type != SCM_RIGHTS)
+        return 1;
+    memcpy(&ret_found->fd, CMSG_DATA(header), sizeof ret_found->fd);
+    /* The buffer has room for two, and two are none of ours. */
+    if (header->cmsg_len >= CMSG_LEN(2 * sizeof(int))) {
+        int second;
+
+        memcpy(&second, CMSG_DATA(header) + sizeof(int), sizeof second);
+        (void) fd_close(second);
+        ret_found->fd = fd_close(ret_found->fd);
+    }
     return 1;
 }
 

@@ -10,7 +10,7 @@
 enum {
     N_FILES = 64,
     N_PEOPLE = 120, /* more than there are descriptors */
-    N_SURE = 20,    /* so many fit, whatever the daemon needs for itself */
+    N_SURE = 12,    /* so many fit, whatever the daemon needs for itself */
 };
 
 #define CROWD DAEMON_CONFIG "MaxClientsPerAddress=0\n"

@@ -413,6 +413,7 @@ START_TEST(a_vault_that_is_lost)
     for (size_t i = 0; i < N_PEOPLE; i++)
         client_expect_greeting(people[i] = client_open(daemon, .listener = i % 2 == 0 ? TCP : UNIX));
     daemon_settle(daemon);
+    daemon_expect_sleep(daemon);
     ck_assert_uint_eq(store_count(&daemon->store, "vault-{n}"), 4);
     daemon_kill(daemon);
     store_remove(&daemon->store, "vault-1");

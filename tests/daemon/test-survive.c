@@ -375,6 +375,7 @@ START_TEST(again_and_again)
     size_t n_fds = 0, n_stored;
 
     meet(daemon, &alice, &bob, &uma);
+    daemon_expect_sleep(daemon);
     n_stored = daemon->store.n;
     for (int i = 0; i < N_DEATHS; i++) {
         suite_note("death %d", i);
@@ -394,6 +395,7 @@ START_TEST(again_and_again)
         if (i > 3)
             daemon_expect_n_fds(daemon, alice, n_fds);
     }
+    daemon_expect_sleep(daemon);
     ck_assert_uint_eq(daemon->store.n, n_stored);
     daemon_stop(daemon);
 }

@@ -100,6 +100,7 @@ static void downgrade(bool is_killed)
     next = client_open(daemon, .listener = TCP);
     client_expect_next(next, "-- Welcome to {any}nobody else is here.{any}");
     client_sync(next);
+    daemon_expect_sleep(daemon);
     ck_assert_uint_eq(store_count(&daemon->store, "state-{n}"), 1);
     ck_assert_uint_eq(store_count(&daemon->store, "vault-{n}"), 2);
     restart_as(daemon, DAEMON_CHATD, is_killed);

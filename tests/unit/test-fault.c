@@ -34,6 +34,7 @@ static void child(Deed deed, int ready)
 
     (void) setrlimit(RLIMIT_CORE, &no_core);
     (void) signal(SIGTERM, SIG_DFL); /* libcheck has a handler for it */
+    (void) signal(SIGQUIT, SIG_DFL); /* what a shell begins in the background ignores it */
     if (fault_watch(header) < 0)
         _exit(99);
     (void) !write(ready, "x", 1);
