@@ -32,7 +32,11 @@ enum {
     READ_BYTES = 16384,  /* looked at in one read; above LIMIT_LINE_BYTES and its line end */
     CHUNK_BYTES = 65536, /* rendered for one send; above LIMIT_ITEM_BYTES */
 
+#ifdef CHATD_FAULTS
+    VAULT_PAIR_CLIENTS = 4, /* so that a test gets to all that happens to full pairs */
+#else
     VAULT_PAIR_CLIENTS = 256, /* descriptors in flight in one pair: what its send buffer holds by default */
+#endif
 
     ANNOUNCE_PEOPLE = 30, /* coming and going is told one by one in rooms up to this size */
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,10 +95,13 @@ static void record_write(const Record *record, JournalTarget target)
         char line[RECORD_BYTES];
         int length = snprintf(line, sizeof line, "chatd: %s\n", record->bytes + STRLEN("MESSAGE="));
 
+        fields[n++] = (struct iovec){.iov_base = line, .iov_len = MIN((size_t) length, sizeof line - 1)};
+        if (record->line != NULL) {
+            fields[n++] = (struct iovec){.iov_base = record->line, .iov_len = strlen(record->line)};
+            fields[n++] = (struct iovec){.iov_base = (void *) (uintptr_t) "\n", .iov_len = 1};
+        }
         /* Not by stdio: at exit that would wait for a write that hangs. */
-        if (write(STDERR_FILENO, line, MIN((size_t) length, sizeof line - 1)) < 0 ||
-            (record->line != NULL && (write(STDERR_FILENO, record->line, strlen(record->line)) < 0 ||
-                                      write(STDERR_FILENO, "\n", 1) < 0)))
+        if (writev(STDERR_FILENO, fields, n) < 0)
             errno = 0; /* nobody reads it, ignoring */
         return;
     }

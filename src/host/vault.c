@@ -245,40 +245,44 @@ void vault_clear(Vault *vault)
 
 /* What another process left */
 
+/* The descriptor that came with a message; -1: there is not just one. */
+static int take_descriptor(struct msghdr *message)
+{
+    struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    int fds[2] = {-1, -1};
+
+    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return -1;
+    memcpy(fds, CMSG_DATA(header), MIN(header->cmsg_len - CMSG_LEN(0), sizeof fds));
+    if (fds[1] < 0)
+        return fds[0];
+    (void) fd_close(fds[0]);
+    (void) fd_close(fds[1]);
+    return -1;
+}
+
 /* Copies the next descriptor out of a queue. 1, 0 at its end, or a negative errno. A message whose descriptor
  * can not be had (the limit of open files) has fd -1. */
 static int queue_peek(int out, VaultFound *ret_found)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(2 * sizeof(int))]; /* no smaller than for one, on 64 bits */
     } control;
     struct iovec iov = {.iov_base = &ret_found->serial, .iov_len = sizeof ret_found->serial};
     struct msghdr message = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-    struct cmsghdr *header;
     ssize_t n;
 
     n = recvmsg(out, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     /* A pair of which only one end is left, in a store that was full, may be reset. */
-    if (n < 0 && !errno_is_transient(errno) && !errno_is_disconnect(errno))
-        return error_origin(-errno);
-    if (n != sizeof ret_found->serial)
-        return 0;
-    ret_found->fd = -1;
-    header = CMSG_FIRSTHDR(&message);
-    if (header == NULL || header->cmsg_type != SCM_RIGHTS)
+    if (n < 0)
+        return errno_is_transient(errno) || errno_is_disconnect(errno) ? 0 : error_origin(-errno);
+    ret_found->fd = take_descriptor(&message);
+    if (n == sizeof ret_found->serial)
         return 1;
-    memcpy(&ret_found->fd, CMSG_DATA(header), sizeof ret_found->fd);
-    /* The buffer has room for two, and two are none of ours. */
-    if (header->cmsg_len >= CMSG_LEN(2 * sizeof(int))) {
-        int second;
-
-        memcpy(&second, CMSG_DATA(header) + sizeof(int), sizeof second);
-        (void) fd_close(second);
-        ret_found->fd = fd_close(ret_found->fd);
-    }
-    return 1;
+    ret_found->fd = fd_close(ret_found->fd);
+    return 0;
 }
 
 /* The other descriptor of that name; -1: there is none. */

@@ -31,7 +31,9 @@ static void meet(Daemon *daemon, Client **alice, Client **uma, Client **mallory,
     daemon_settle(daemon);
 }
 
-static void expect_only_mallory_dropped(Daemon *daemon, Client *alice, Client *uma, Client *mallory)
+/* For a line that is in the log afterwards. */
+static void expect_only_mallory_dropped(Daemon *daemon, Client *alice, Client *uma, Client *mallory,
+                                        const char *line)
 {
     client_expect_next(mallory, "!! {any}");
     client_expect_eof(mallory);
@@ -42,6 +44,7 @@ static void expect_only_mallory_dropped(Daemon *daemon, Client *alice, Client *u
     client_expect_nothing(alice);
     client_expect_nothing(uma);
     daemon_expect_log(daemon, "mallory");
+    daemon_expect_log(daemon, line);
 }
 
 static void expect_fault(const char *line, int signal, size_t listener)
@@ -54,7 +57,7 @@ static void expect_fault(const char *line, int signal, size_t listener)
     client_say(mallory, "%s", line);
     daemon_expect_death(daemon, signal);
     daemon_start_again(daemon);
-    expect_only_mallory_dropped(daemon, alice, uma, mallory);
+    expect_only_mallory_dropped(daemon, alice, uma, mallory, line);
     ck_assert_uint_eq(daemon_count_log(daemon, line), 1);
     client_become(client_connect_to(daemon, listener, "next"), "mallory");
     daemon_stop(daemon);
@@ -88,7 +91,7 @@ START_TEST(lines_around_it)
         client_expect_next(alice, "[{time}] <mallory> watch this");
         client_expect_next(uma, "[{time}] <mallory> watch this");
         client_expect_next(mallory, "-- You are in #lobby now, with 2 others.");
-        expect_only_mallory_dropped(daemon, alice, uma, mallory);
+        expect_only_mallory_dropped(daemon, alice, uma, mallory, "/crash");
         daemon_stop(daemon);
     }
 }
@@ -132,7 +135,7 @@ START_TEST(who_hangs_the_loop_is_to_blame)
     daemon_signal(daemon, SIGABRT);
     daemon_expect_death(daemon, SIGABRT);
     daemon_start_again(daemon);
-    expect_only_mallory_dropped(daemon, alice, uma, mallory);
+    expect_only_mallory_dropped(daemon, alice, uma, mallory, "/hang");
     ck_assert_uint_eq(daemon_count_log(daemon, "/hang"), 1);
     daemon_stop(daemon);
 }
@@ -170,7 +173,7 @@ START_TEST(a_signal_from_somebody_else_blames_nobody)
         daemon_signal(daemon, SIGABRT);
         daemon_expect_death(daemon, SIGABRT);
         daemon_start_again(daemon);
-        expect_only_mallory_dropped(daemon, alice, uma, mallory);
+        expect_only_mallory_dropped(daemon, alice, uma, mallory, "/hang");
         client_close(mallory);
         mallory = client_connect_to(daemon, TCP, "mallory");
         daemon_settle(daemon);
@@ -214,8 +217,9 @@ START_TEST(a_long_line_is_logged_in_full)
     client_say(mallory, "/crash%s", run_of('\033', N_ESCAPES)); /* they are dropped before it is executed */
     daemon_expect_death(daemon, SIGSEGV);
     daemon_start_again(daemon);
-    expect_only_mallory_dropped(daemon, alice, uma, mallory);
-    daemon_expect_sleep(daemon);
+    expect_only_mallory_dropped(daemon, alice, uma, mallory, "/crash\\x1b");
+    while (daemon_count_log(daemon, "\\x1b") < N_ESCAPES)
+        daemon_expect_log(daemon, "\\x1b");
     ck_assert_uint_eq(daemon_count_log(daemon, "\\x1b"), N_ESCAPES);
     ck_assert(strchr(buffer_text(&daemon->err), '\033') == NULL);
     daemon_stop(daemon);
@@ -231,11 +235,13 @@ START_TEST(many_culprits)
 
     meet(daemon, &alice, &uma, &mallory, TCP);
     for (int i = 0; i < N_CULPRITS; i++) {
+        const char *line = i % 2 == 0 ? "/crash" : "/overflow";
+
         suite_note("culprit %d", i);
-        client_say(mallory, i % 2 == 0 ? "/crash" : "/overflow");
+        client_say(mallory, "%s", line);
         daemon_expect_death(daemon, SIGSEGV);
         daemon_start_again(daemon);
-        expect_only_mallory_dropped(daemon, alice, uma, mallory);
+        expect_only_mallory_dropped(daemon, alice, uma, mallory, line);
         client_close(mallory);
         mallory = client_connect_to(daemon, i % 3 == 0 ? UNIX : TCP, "mallory");
         daemon_settle(daemon);

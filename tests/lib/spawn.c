@@ -170,6 +170,8 @@ static void be_the_daemon(Daemon *daemon, pid_t parent, int out, int err)
         _exit(EXIT_NOT_STARTED);
     /* The tests ignore it; inetd does not, and what is ignored stays so over exec(). */
     (void) signal(SIGPIPE, SIG_DFL);
+    /* And what a shell begins in the background ignores this one. */
+    (void) signal(SIGQUIT, SIG_DFL);
     /* libcheck's handlers would end the test. */
     (void) signal(SIGINT, SIG_DFL);
     (void) signal(SIGTERM, SIG_DFL);
