@@ -14,7 +14,8 @@ typedef struct Account {
     size_t n_text;
     int next; /* the number of the line that comes next */
     int n_skipped;
-    bool was_cut; /* the last line was */
+    bool was_cut;       /* the last line was */
+    int n_just_skipped; /* told of by the last line; 0: it was another one */
     int n_repeated;
 } Account;
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/fault.h"
+#include "unit/harness.h"
 #include "unit/unit.h"
 
 static StateHeader *header;
@@ -160,29 +161,50 @@ static void do_in_thread(void)
         (void) pthread_join(thread, NULL);
 }
 
-START_TEST(test_own)
-{
-    static const struct {
-        Deed deed;
-        int number;
-    } cases[] = {
-        {do_store, SIGSEGV},       {do_jump, SIGSEGV},      {do_bus, SIGBUS},       {abort, SIGABRT},
-        {do_raise_abort, SIGABRT}, {do_raise_fpe, SIGFPE},  {do_raise_ill, SIGILL}, {do_kill_self, SIGSEGV},
-        {do_overflow, SIGSEGV},    {do_in_thread, SIGSEGV},
-    };
+typedef struct Case {
+    Deed deed;
+    int number;
+} Case;
 
-    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+static void check_own(const Case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         int number = die(cases[i].deed, NOBODY, 0);
 
         ck_assert_msg(number == cases[i].number && header->fault == (uint32_t) cases[i].number,
                       "case %zu: signal %d, fault %u", i, number, header->fault);
     }
 }
+
+START_TEST(test_own)
+{
+    static const Case cases[] = {
+        {do_store, SIGSEGV},    {do_jump, SIGSEGV},      {do_bus, SIGBUS},
+        {do_overflow, SIGSEGV}, {do_in_thread, SIGSEGV},
+    };
+
+    check_own(cases, N_ELEMENTS(cases));
+}
+END_TEST
+
+/* Valgrind loses a signal that is sent to one that handles it, now and then. */
+START_TEST(test_own_signals)
+{
+    static const Case cases[] = {
+        {abort, SIGABRT},       {do_raise_abort, SIGABRT}, {do_raise_fpe, SIGFPE},
+        {do_raise_ill, SIGILL}, {do_kill_self, SIGSEGV},
+    };
+
+    if (!harness_is_slow())
+        check_own(cases, N_ELEMENTS(cases));
+}
 END_TEST
 
 /* The manager aborts what hangs. */
 START_TEST(test_manager)
 {
+    if (harness_is_slow())
+        return;
     ck_assert_int_eq(die(NULL, PARENT, SIGABRT), SIGABRT);
     ck_assert_uint_eq(header->fault, SIGABRT);
 }
@@ -193,7 +215,7 @@ START_TEST(test_others)
 {
     static const int NUMBERS[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGKILL, SIGTERM, SIGQUIT};
 
-    for (size_t i = 0; i < N_ELEMENTS(NUMBERS); i++) {
+    for (size_t i = 0; !harness_is_slow() && i < N_ELEMENTS(NUMBERS); i++) {
         ck_assert_int_eq(die(NULL, STRANGER, NUMBERS[i]), NUMBERS[i]);
         ck_assert_uint_eq(header->fault, 0);
         if (NUMBERS[i] == SIGABRT)
@@ -225,4 +247,4 @@ START_TEST(test_no_fault)
 }
 END_TEST
 
-UNIT_MAIN("fault", test_own, test_manager, test_others, test_no_fault)
+UNIT_MAIN("fault", test_own, test_own_signals, test_manager, test_others, test_no_fault)

@@ -529,6 +529,10 @@ START_TEST(test_no_descriptors)
     struct rlimit limit, none;
     Inherited inherited;
 
+    if (harness_is_slow()) {
+        world_free(world);
+        return; /* valgrind has descriptors of its own */
+    }
     for (uint32_t i = 0; i < 5; i++)
         come(world, i);
     vault_done(&world->vault);
