@@ -94,8 +94,9 @@ static void record_write(const Record *record, JournalTarget target)
     if (target == JOURNAL_STDERR) {
         char line[RECORD_BYTES];
         int length = snprintf(line, sizeof line, "chatd: %s\n", record->bytes + STRLEN("MESSAGE="));
+        size_t size = MIN((size_t) length, sizeof line - 1);
 
-        fields[n++] = (struct iovec){.iov_base = line, .iov_len = MIN((size_t) length, sizeof line - 1)};
+        fields[n++] = (struct iovec){.iov_base = line, .iov_len = size};
         if (record->line != NULL) {
             fields[n++] = (struct iovec){.iov_base = record->line, .iov_len = strlen(record->line)};
             fields[n++] = (struct iovec){.iov_base = (void *) (uintptr_t) "\n", .iov_len = 1};
