@@ -17,8 +17,11 @@ void crash_point(void)
 
         left = at != NULL ? atol(at) : 0;
     }
-    if (left > 0 && --left == 0)
-        (void) kill(getpid(), SIGKILL);
+    if (left > 0 && --left == 0) {
+        const char *number = getenv("CHATD_CRASH_SIGNAL");
+
+        (void) kill(getpid(), number != NULL ? atoi(number) : SIGKILL);
+    }
 }
 
 #else

@@ -8,7 +8,8 @@
  */
 
 #ifdef CHATD_FAULTS
-/* Kills the process at the n-th call, where $CHATD_CRASH_AT is n. */
+/* Kills the process at the n-th call, where $CHATD_CRASH_AT is n, or sends it the signal $CHATD_CRASH_SIGNAL.
+ */
 void crash_point(void);
 #else
 static inline void crash_point(void)

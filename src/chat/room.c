@@ -115,6 +115,16 @@ static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t 
     chat->sessions[session].n_rooms--;
 }
 
+/* Whether there is a place for somebody in one more room: for everybody who may still come one is kept free,
+ * so that nobody is without the lobby. */
+static bool has_place(const Chat *chat, uint32_t session)
+{
+    uint64_t to_come = chat->state.header->max_sessions - chat_n_people(chat);
+
+    return chat->sessions[session].n_rooms == 0 ||
+           slots_n_used(&chat->member_slots) + to_come < chat->state.header->max_members;
+}
+
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
     uint32_t room = room_find(chat, name), member, max = chat_room_bound(chat);
@@ -126,7 +136,7 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     }
     if (chat->config->max_rooms_per_client != 0)
         max = MIN(max, chat->config->max_rooms_per_client);
-    if (chat->sessions[session].n_rooms >= max)
+    if (chat->sessions[session].n_rooms >= max || !has_place(chat, session))
         return ROOM_TOO_MANY_OF_CLIENT;
     if (room == SLOT_NONE) {
         /* The lobby is not one of those that MaxRooms= counts. */

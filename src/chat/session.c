@@ -123,7 +123,10 @@ int session_may_open(const Chat *chat, const Peer *peer)
     peer_key(peer, key);
     if (address_is_full(chat, key))
         return SESSION_ADDRESS_FULL;
-    return chat_n_people(chat) >= MIN(max, chat->state.header->max_sessions) ? SESSION_FULL : 0;
+    max = MIN(max, chat->state.header->max_sessions);
+    return chat_n_people(chat) >= max || slots_n_used(&chat->member_slots) >= chat->state.header->max_members
+               ? SESSION_FULL
+               : 0;
 }
 
 int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)

@@ -105,11 +105,17 @@ static uint64_t undo_size_for(const StateHeader *header)
            (uint64_t) header->max_rooms_each * UNDO_ROOM_BYTES;
 }
 
+static uint32_t members_for(const StateHeader *header)
+{
+    uint64_t members = (uint64_t) header->max_rooms_each * header->max_sessions;
+
+    return members < LIMIT_MEMBERS ? (uint32_t) members : LIMIT_MEMBERS;
+}
+
 /* The sizes that `config` asks for, in the layout of today. */
 static StateHeader header_for(const Config *config, uint32_t max_sessions)
 {
     uint32_t max_rooms = (config->max_rooms != 0 ? config->max_rooms : LIMIT_ROOMS) + 1; /* and the lobby */
-    uint64_t members = (uint64_t) rooms_each(config, max_rooms) * max_sessions;
     StateHeader header = {
         .magic = STATE_MAGIC,
         .layout = STATE_LAYOUT,
@@ -122,7 +128,6 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .half_size = sizeof(HalfRecord),
         .max_sessions = max_sessions,
         .max_rooms = max_rooms,
-        .max_members = members < LIMIT_MEMBERS ? (uint32_t) members : LIMIT_MEMBERS,
         .max_ignored = config->max_ignores,
         .max_rooms_each = rooms_each(config, max_rooms),
         .transcript_size = config->transcript_size - config->transcript_size % 8,
@@ -132,6 +137,7 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .next_vault = 1,
     };
 
+    header.max_members = members_for(&header);
     header.undo_size = undo_size_for(&header);
     return header;
 }
@@ -266,7 +272,7 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
         header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
         header->max_rooms_each > LIMIT_ROOMS + 1 ||
-        (header->layout == STATE_LAYOUT && header->undo_size != undo_size_for(header)) ||
+        (header->layout == STATE_LAYOUT && header->undo_size < undo_size_for(header)) ||
         header->transcript_size % 8 != 0 || header->transcript_size < LIMIT_TRANSCRIPT_MIN ||
         header->undo_size % 8 != 0 || header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
         return STATE_UNREADABLE;
@@ -361,9 +367,9 @@ static StateHeader header_grown(const StateHeader *old, const Config *config, ui
 
     header.max_sessions = MAX(header.max_sessions, old->max_sessions);
     header.max_rooms = MAX(header.max_rooms, old->max_rooms);
-    header.max_members = MAX(header.max_members, old->max_members);
     header.max_ignored = MAX(header.max_ignored, old->max_ignored);
     header.max_rooms_each = MAX(header.max_rooms_each, old->max_rooms_each);
+    header.max_members = MAX(members_for(&header), old->max_members);
     header.undo_size = undo_size_for(&header);
     header.transcript_size = old->transcript_size;
     return header;

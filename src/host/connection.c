@@ -150,6 +150,19 @@ static void connection_caught_up(Server *server, uint32_t session)
         connection_drop(server, session);
 }
 
+/* The other end of a unix socket that was closed with nothing unread is no reset. */
+static void connection_deafen(Server *server, uint32_t session, int error)
+{
+    Connection *connection = connection_of(server, session);
+    bool was_closed = error == EPIPE && !(connection->flags & CONNECTION_TCP);
+
+    connection->flags |=
+        CONNECTION_DEAF | CONNECTION_READABLE | (was_closed ? CONNECTION_HANGUP : CONNECTION_BROKEN);
+    if ((connection->flags & CONNECTION_THROTTLED) && !was_closed)
+        connection_drop(server, session);
+    connection_set_ready(server, session);
+}
+
 bool connection_send(Server *server, uint32_t session, const char *bytes, size_t n, size_t *ret_sent)
 {
     Connection *connection = connection_of(server, session);
@@ -161,7 +174,7 @@ bool connection_send(Server *server, uint32_t session, const char *bytes, size_t
     crash_point();
     *ret_sent = 0;
     if (sent < 0 && !errno_is_transient(errno) && !errno_is_exhausted(errno)) {
-        connection_drop(server, session);
+        connection_deafen(server, session, errno);
         return false;
     }
     if (sent > 0) {
@@ -182,6 +195,13 @@ static void connection_count(Server *server, uint32_t session, size_t sent)
     (void) front_store_sent(server->front, &server->stream, server->chunk, sent);
 }
 
+/* Who is to be sent nothing more has gone when there is nothing more to listen to either. */
+static void connection_end_deaf(Server *server, uint32_t session)
+{
+    if (session_record(server->chat, session)->flags & SESSION_ENDING)
+        connection_drop(server, session);
+}
+
 void connection_held_back(Server *server, uint32_t session, size_t sent)
 {
     Connection *connection = connection_of(server, session);
@@ -190,6 +210,10 @@ void connection_held_back(Server *server, uint32_t session, size_t sent)
         return;
     connection_count(server, session, sent);
     session_fall_behind(server->chat, session);
+    if (connection->flags & CONNECTION_DEAF) {
+        connection_end_deaf(server, session);
+        return;
+    }
     connection_set_blocked(server, session, true);
     if (!(connection->flags & CONNECTION_UNSURE))
         liveness_watch(server, session);
@@ -239,8 +263,12 @@ void connection_flush(Server *server, uint32_t session)
     Connection *connection = connection_of(server, session);
     unsigned n = connection->flags & CONNECTION_TCP ? TURN_CHUNKS_PER_CLIENT : TURN_LINES_TO_CLIENT;
 
+    if (connection->flags & CONNECTION_DEAF) {
+        connection_end_deaf(server, session);
+        return;
+    }
     for (unsigned i = 0; i < n; i++)
-        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_BLOCKED)) ||
+        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_BLOCKED | CONNECTION_DEAF)) ||
             !connection_flush_chunk(server, session))
             return;
     session_fall_behind(server->chat, session);

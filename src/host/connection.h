@@ -21,6 +21,7 @@ enum {
     CONNECTION_DEAD = 1 << 8,      /* on server->dead */
     CONNECTION_TCP = 1 << 9,
     CONNECTION_BROKEN = 1 << 10, /* it was reset: half a line is no line */
+    CONNECTION_DEAF = 1 << 11,   /* nothing can be sent any more; what it said is executed, greeted or not */
 };
 
 typedef struct Connection {

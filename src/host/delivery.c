@@ -49,7 +49,7 @@ static void deliver_to_member(Server *server, uint32_t room, uint32_t session)
             connection_flush(server, session);
         return;
     }
-    if (server->connections[session].flags & (CONNECTION_DEAD | CONNECTION_BLOCKED))
+    if (server->connections[session].flags & (CONNECTION_DEAD | CONNECTION_BLOCKED | CONNECTION_DEAF))
         return;
     if (rendering->n == 0)
         return;

@@ -338,6 +338,13 @@ static int input_read_once(Server *server, uint32_t session, uint32_t *n_lines, 
     return 0;
 }
 
+/* What a newcomer says comes after its greeting, unless that can not be sent. */
+static bool input_is_heard(const Connection *connection, const SessionRecord *record)
+{
+    return !(record->flags & SESSION_ENDING) &&
+           ((record->flags & SESSION_GREETED) || (connection->flags & CONNECTION_DEAF));
+}
+
 int input_read(Server *server, uint32_t session)
 {
     Connection *connection = &server->connections[session];
@@ -347,18 +354,16 @@ int input_read(Server *server, uint32_t session)
     bool again = true;
     int r;
 
-    /* What a newcomer says comes after its greeting. */
-    while (again && n_looks-- > 0 && (record->flags & SESSION_GREETED) &&
+    while (again && n_looks-- > 0 && input_is_heard(connection, record) &&
            (connection->flags & CONNECTION_READABLE)) {
-        if ((connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED)) ||
-            (record->flags & SESSION_ENDING))
+        if (connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED))
             return 0;
         r = input_read_once(server, session, &n_lines, &again);
         if (r < 0)
             return error_trace(r);
     }
     if ((connection->flags & CONNECTION_READABLE) && !(connection->flags & CONNECTION_DEAD) &&
-        (record->flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED)
+        input_is_heard(connection, record))
         connection_set_ready(server, session);
     return 0;
 }

@@ -73,8 +73,7 @@ static bool needs_restart(const Server *server, const Config *config)
     uint32_t rooms_each = config->max_rooms_per_client != 0 ? config->max_rooms_per_client : max_rooms;
 
     return max_clients > header->max_sessions || max_rooms > header->max_rooms ||
-           MIN(rooms_each, max_rooms) > header->max_members / header->max_sessions ||
-           config->max_ignores > header->max_ignored ||
+           MIN(rooms_each, max_rooms) > header->max_rooms_each || config->max_ignores > header->max_ignored ||
            config->transcript_size / 8 != header->transcript_size / 8;
 }
 

@@ -169,8 +169,8 @@ bool settle_connection(Server *server, uint32_t session)
     if (condition == CONDITION_OPEN)
         chat_touch_session(server->chat,
                            session); /* it is sent what it has not read before it is listened to */
-    else if ((record->flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED)
-        connection->flags |= counts.has_fin ? CONNECTION_HANGUP : CONNECTION_BROKEN;
+    else if (!(record->flags & SESSION_ENDING))
+        connection->flags |= CONNECTION_DEAF | (counts.has_fin ? CONNECTION_HANGUP : CONNECTION_BROKEN);
     else
         return false; /* nobody would listen to it */
     connection_set_ready(server, session);

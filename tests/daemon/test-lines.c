@@ -3,6 +3,7 @@
 
 /* Where a line ends: at its limit, at the end of the connection, or never. */
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,6 +279,49 @@ END_TEST
  * packet to the receive buffer until its last byte was read, so a server that leaves the beginning of a line
  * unread must not wait for the end of it.
  */
+/* Says much and is gone, without having read even the greeting: all of that is heard, half a line at its end
+ * where nothing was unread, and nobody waits for the sender. */
+START_TEST(says_much_and_is_gone)
+{
+    enum { N_LINES = 300 }; /* more than are executed in one turn */
+
+    for (size_t listener = 0; listener <= 1; listener++) {
+        for (int is_greeted = 0; is_greeted <= 1; is_greeted++) {
+            Daemon *daemon = daemon_start(.listeners = {{.kind = LISTENER_TCP4}, {.kind = LISTENER_UNIX}});
+            Client *alice = client_connect_to(daemon, 0, "alice"), *bob = client_connect_to(daemon, 0, "bob"),
+                   *hasty;
+            Buffer paste = {0};
+            char line[32];
+
+            suite_note("listener %zu, greeted %d", listener, is_greeted);
+            daemon_settle(daemon);
+            daemon_signal(daemon, SIGSTOP);
+            hasty = client_open(daemon, .listener = listener);
+            if (is_greeted) {
+                daemon_signal(daemon, SIGCONT);
+                client_expect_greeting(hasty);
+                daemon_signal(daemon, SIGSTOP);
+            }
+            for (int i = 0; i < N_LINES; i++) {
+                (void) snprintf(line, sizeof(line), "line %d\n", i);
+                buffer_add_text(&paste, line);
+            }
+            buffer_add_text(&paste, "the end");
+            client_send_bytes(hasty, paste.data, paste.n);
+            client_close(hasty);
+            client_say(alice, "who is that?");
+            daemon_signal(daemon, SIGCONT);
+            for (int i = 0; i < N_LINES; i++)
+                client_expect(bob, "[{time}] <guest{n}> line %d", i);
+            client_expect(bob, "[{time}] <guest{n}> the end");
+            client_expect_next(bob, "-- guest{n} has left");
+            buffer_done(&paste);
+            daemon_stop(daemon);
+        }
+    }
+}
+END_TEST
+
 START_TEST(paste_larger_than_the_buffers)
 {
     enum { N_LINES = 2000, N_TEXT = 1900 };
@@ -318,4 +362,5 @@ SUITE_MAIN("lines", {line_of_2000_bytes_yes_2001_no, 0}, {longest_line_of_bad_by
            {too_long_in_any_packets, 0}, {endless_line, 0}, {endless_line_has_one_answer, 0},
            {too_long_command_does_nothing, 0}, {last_line_without_an_end, 0}, {last_line_that_is_too_long, 0},
            {all_said_before_the_greeting, 0}, {pending_output_is_delivered_after_half_close, 0},
-           {close_without_reading, 0}, {paste_larger_than_the_buffers, 0}, {half_close_frees_the_nick, 0})
+           {close_without_reading, 0}, {says_much_and_is_gone, 0}, {paste_larger_than_the_buffers, 0},
+           {half_close_frees_the_nick, 0})

@@ -335,7 +335,7 @@ static bool is_asleep(Daemon *daemon)
     return daemon->pid != 0 && daemon_is_ready(daemon) && proc_is_asleep(daemon->pid);
 }
 
-void daemon_expect_sleep(Daemon *daemon)
+bool daemon_comes_to_rest(Daemon *daemon)
 {
     uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
 
@@ -343,14 +343,22 @@ void daemon_expect_sleep(Daemon *daemon)
     for (;;) {
         size_t n_received = daemon->notify.n_received;
 
+        if (daemon->pid == 0)
+            return false;
         if (is_asleep(daemon)) {
             (void) daemon_turn(daemon, -1, 0, now_usec());
             if (daemon->notify.n_received == n_received && is_asleep(daemon))
-                return;
+                return true;
         }
         if (!daemon_turn(daemon, -1, 0, deadline_exactly_in(0.0002)) && now_usec() > deadline)
             daemon_fail(daemon, "the daemon does not come to rest");
     }
+}
+
+void daemon_expect_sleep(Daemon *daemon)
+{
+    if (!daemon_comes_to_rest(daemon))
+        daemon_fail(daemon, "the daemon has ended (wait status 0x%x)", (unsigned) daemon->exit_status);
 }
 
 void daemon_expect_running_for(Daemon *daemon, double seconds)

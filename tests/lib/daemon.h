@@ -69,6 +69,7 @@ typedef struct DaemonOptions {
      * does so. */
     unsigned restarts;
     unsigned crash_at[DAEMON_WORDS_MAX]; /* CHATD_CRASH_AT= of the first run, the second, ...; 0: not set */
+    int crash_signal;                    /* CHATD_CRASH_SIGNAL=; 0: not set */
 } DaemonOptions;
 
 #define DAEMON_CONFIG "[Limits]\nLinesPerSecond=0\nBytesPerSecond=0\n"
@@ -138,6 +139,9 @@ bool daemon_is_ready(const Daemon *daemon);
  * by itself, until the last of these processes is ready and does so.
  */
 void daemon_expect_sleep(Daemon *daemon);
+
+/* The same of one that may also end: false if it did. */
+bool daemon_comes_to_rest(Daemon *daemon);
 
 /* It must still be there after that long by the clock, whatever else it does. */
 void daemon_expect_running_for(Daemon *daemon, double seconds);

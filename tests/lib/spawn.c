@@ -77,6 +77,8 @@ static void set_environment(Daemon *daemon)
         put_env("RUNTIME_DIRECTORY=%s", daemon->runtime_directory);
     if (crash_point_of(daemon) > 0)
         put_env("CHATD_CRASH_AT=%u", crash_point_of(daemon));
+    if (options->crash_signal != 0)
+        put_env("CHATD_CRASH_SIGNAL=%d", options->crash_signal);
     for (size_t i = 0; i < DAEMON_WORDS_MAX && options->env[i] != NULL; i++)
         put_env("%s", options->env[i]);
 }
