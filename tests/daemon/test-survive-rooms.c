@@ -49,22 +49,34 @@ static unsigned join_as_may_be(Client *client, unsigned n_max)
     return n;
 }
 
+/* Greeted, and has said nothing: the transcript has no entry of it by which to tell what came first. */
+static Client *newcomer(Daemon *daemon)
+{
+    Client *client = client_open(daemon, .listener = 0);
+
+    client_expect_greeting(client);
+    return client;
+}
+
 /* With free places among the records of members, so that who came last has not the last of these. */
 START_TEST(a_room_lists_people_in_the_order_they_came)
 {
     enum { N_PEOPLE = 34 }; /* so many that their coming is announced in sum */
     Daemon *daemon = daemon_start();
-    Client *people[N_PEOPLE], *alice;
+    Client *people[N_PEOPLE], *alice, *xavier, *yolanda;
     char *before, *after;
 
     for (size_t i = 0; i < N_PEOPLE; i++)
         people[i] = client_connect(daemon);
     alice = people[0];
-    for (size_t i = 30; i < 32; i++)
+    for (size_t i = 30; i < 32; i++) {
         client_close(people[i]);
-    daemon_expect_sleep(daemon);
-    (void) client_connect_as(daemon, "xavier");
-    (void) client_connect_as(daemon, "yolanda");
+        daemon_expect_sleep(daemon);
+    }
+    xavier = newcomer(daemon);
+    yolanda = newcomer(daemon);
+    client_become(xavier, "xavier");
+    client_become(yolanda, "yolanda");
     client_sync(alice);
     before = client_ask(alice, "/who");
     for (int i = 0; i < 3; i++) {
@@ -88,9 +100,10 @@ START_TEST(rooms_are_left_in_order)
 
         suite_note("revived: %d", is_revived);
         client_close(first);
+        daemon_expect_sleep(daemon);
         client_close(second);
         daemon_expect_sleep(daemon);
-        alice = client_connect_as(daemon, "alice");
+        alice = newcomer(daemon);
         client_say(alice, "/join #x");
         client_say(alice, "/join #y");
         client_sync(alice);

@@ -68,7 +68,7 @@ static size_t fill(Daemon *daemon, Client **people, size_t n_max)
  * sweep, nobody is lost. */
 START_TEST(few_descriptors)
 {
-    enum { N_FILES = 200, N_MAX = 150, N_CHANGED = 30 };
+    enum { N_FILES = 400, N_MAX = 390, N_CHANGED = 120 };
     Daemon *daemon;
     Client *people[N_MAX];
     size_t n;
