@@ -16,6 +16,7 @@
 #include "config.h"
 
 #include "base/config.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "host/adopt.h"
@@ -178,6 +179,7 @@ static int serve(const Options *options, const Log *log)
     Config config;
     int r, status;
 
+    crash_point();
     status = adopt_sockets(log, &inherited);
     if (status != EX_OK)
         return status;
