@@ -205,6 +205,8 @@ make_check() {
 stage_unit() {
     build gcc CC=gcc || return 0
     make_check gcc
+    # At how many crash points the process died, and nobody noticed.
+    grep -rhs --include='test-crash*.log' ' died at ' "$work/gcc/tests/daemon" | sed 's/^/  /' || true
 }
 
 stage_sanitizers() {

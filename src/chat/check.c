@@ -284,6 +284,32 @@ static const char *check_records(const Check *check)
     return why;
 }
 
+static int compare_serials(const void *a, const void *b)
+{
+    const uint64_t *one = a, *other = b;
+
+    return (*one > *other) - (*one < *other);
+}
+
+/* Connections are told apart by the serials of their sessions. 0, or -ENOMEM. */
+static int check_serials(const Check *check, const char **ret_why)
+{
+    uint32_t n_sessions = check->use->n_sessions, n = 0;
+    uint64_t *serials = calloc((size_t) n_sessions + 1, sizeof *serials);
+
+    if (serials == NULL)
+        return error_origin(-ENOMEM);
+    for (uint32_t i = 0; i < n_sessions; i++)
+        if (check->state->sessions[i].serial != 0)
+            serials[n++] = check->state->sessions[i].serial;
+    qsort(serials, n, sizeof *serials, compare_serials);
+    for (uint32_t i = 1; i < n; i++)
+        if (serials[i - 1] == serials[i])
+            *ret_why = "two sessions are one";
+    free(serials);
+    return 0;
+}
+
 int check_state(const State *state, const StateUse *use, const char **ret_why)
 {
     _cleanup_(freep) uint8_t *places = NULL;
@@ -305,5 +331,5 @@ int check_state(const State *state, const StateUse *use, const char **ret_why)
         *ret_why = "positions in the header";
     if (*ret_why == NULL)
         *ret_why = check_records(&check);
-    return 0;
+    return *ret_why == NULL ? error_trace(check_serials(&check, ret_why)) : 0;
 }

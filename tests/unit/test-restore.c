@@ -203,6 +203,27 @@ START_TEST(test_random)
 }
 END_TEST
 
+/* A connection belongs to one session. */
+START_TEST(test_one_serial_twice)
+{
+    Trials trials;
+    const State *state;
+
+    trials_begin(&trials);
+    state = &trials.harness->chat->state;
+    for (uint32_t i = 1; i < trials.harness->max_sessions; i++) {
+        if (state->sessions[0].serial == 0 || state->sessions[i].serial == 0)
+            continue;
+        (void) snprintf(trial, sizeof trial, "sessions 0 and %u\n", i);
+        try_bytes(&trials, (size_t) ((const char *) &state->sessions[i].serial - (const char *) state->base),
+                  &state->sessions[0].serial, sizeof state->sessions[0].serial);
+    }
+    ck_assert_uint_gt(trials.n_refused, 0);
+    ck_assert_uint_eq(trials.n_accepted, 0);
+    trials_end(&trials);
+}
+END_TEST
+
 /* More rooms than the transcript can tell of the going of somebody who is in all of them. */
 static void put_into_rooms(Harness *harness, uint32_t session, uint32_t n)
 {
@@ -248,4 +269,4 @@ START_TEST(test_many_rooms)
 END_TEST
 
 UNIT_MAIN("restore", test_whole, test_header, test_sessions, test_what_sessions_have, test_rooms,
-          test_transcript, test_random, test_many_rooms)
+          test_transcript, test_random, test_one_serial_twice, test_many_rooms)

@@ -52,6 +52,36 @@ static void set_topic(Harness *harness, const Client *client, const char *text, 
     chat_commit(harness->chat);
 }
 
+/* As many are in rooms as there are records for, but for those who may still come: each of them finds a
+ * place. */
+START_TEST(test_place_for_who_comes)
+{
+    enum { MAX_PEOPLE = 5 };
+    Harness *harness = harness_new(NULL, MAX_PEOPLE);
+    const StateHeader *header = harness->chat->state.header;
+    Slots *slots = &harness->chat->member_slots;
+    Client *alice = client_named(harness, "alice");
+    uint32_t filler = 0;
+
+    while (slots_n_used(slots) + MAX_PEOPLE - 1 < header->max_members - 1)
+        filler = slots_take(slots);
+    ck_assert_int_eq(join(harness, alice, "a"), 0);
+    ck_assert_int_eq(join(harness, alice, "b"), ROOM_TOO_MANY_OF_CLIENT);
+    for (unsigned i = 1; i < MAX_PEOPLE; i++)
+        ck_assert_ptr_nonnull(client_named(harness, (const char *[]){"bob", "carol", "dave", "eve"}[i - 1]));
+    ck_assert_uint_eq(slots_n_used(slots), header->max_members);
+    /* Without a record nobody is let in. */
+    client_say(harness, alice, "/quit");
+    ck_assert_uint_eq(slots_n_used(slots), header->max_members - 2);
+    (void) slots_take(slots);
+    filler = slots_take(slots);
+    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer), SESSION_FULL);
+    slots_give(slots, filler);
+    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer), 0);
+    harness_free(harness);
+}
+END_TEST
+
 /* MaxRooms= besides the lobby: so many and not one more. */
 START_TEST(test_too_many)
 {
@@ -470,4 +500,5 @@ START_TEST(test_copied)
 END_TEST
 
 UNIT_MAIN("room", test_too_many, test_too_many_of_client, test_unlimited, test_gone, test_announce_30,
-          test_announce_31, test_summaries, test_history, test_topic, test_random, test_bound, test_copied)
+          test_announce_31, test_summaries, test_history, test_topic, test_random, test_bound, test_copied,
+          test_place_for_who_comes)
