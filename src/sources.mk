@@ -27,6 +27,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/command-server.c \
 	%reldir%/chat/ignore.c %reldir%/chat/ignore.h \
 	%reldir%/chat/index.c %reldir%/chat/index.h \
+	%reldir%/chat/lifecycle.c %reldir%/chat/lifecycle.h \
 	%reldir%/chat/peer.c %reldir%/chat/peer.h \
 	%reldir%/chat/restore.c %reldir%/chat/restore.h \
 	%reldir%/chat/room.c %reldir%/chat/room.h \

@@ -99,26 +99,12 @@ typedef struct Chat {
     char line[LIMIT_TEXT_BYTES]; /* the line that is being executed, cleaned */
 } Chat;
 
-/*
- * A chat with nobody in it, for up to `max_sessions` people. `config` and `log` must outlive it. 0, or a
- * negative errno. A Chat is large: it belongs on the heap.
- */
-int chat_init(Chat *chat, const Config *config, const Log *log, uint32_t max_sessions);
-/*
- * A chat in a state that another process left (moved in, also on failure): of the layout of today, and large
- * enough for `config`. Everyone in it reads by a cursor of their own until they are sent what they have not
- * read. Once what they were sent is settled, chat_set_config() must follow: what greetings say is as it was
- * until then. 0, a negative errno, or CHAT_DAMAGED: the state is no state that a chat can be in, and the log
- * says why.
- */
-int chat_adopt(Chat *chat, State *state, const Config *config, const Log *log);
-enum { CHAT_DAMAGED = 1 };
-void chat_done(Chat *chat);
-/* Limits that shape the state itself stay as they were at the start. */
-void chat_set_config(Chat *chat, const Config *config);
+static inline const SessionRecord *session_record(const Chat *chat, uint32_t session)
+{
+    return &chat->state.sessions[session];
+}
+
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
-/* Work that has become due by time alone. */
-void chat_tick(Chat *chat);
 /* Everything that was new has been offered to everyone. */
 void chat_end_turn(Chat *chat);
 /* Whether more can be executed in this turn before it must be sent. */

@@ -219,6 +219,8 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
     } else if (arguments.n > 0) {
         if (arguments_equal(arguments, "-"))
             arguments.n = 0;
+        if (room == ROOM_LOBBY)
+            session_cut_greetings(chat);
         room_set_topic(chat, room, session, arguments.text, arguments.n);
         chat_reply(chat, session,
                    arguments.n > 0 ? "The topic of #%s is set." : "The topic of #%s is cleared.",

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/room.h"
-#include "chat/session.h"
 
 int room_index(Chat *chat, uint32_t room, const Name *name)
 {
@@ -261,8 +260,6 @@ void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *tex
     RoomRecord *record = state_edit_room(&chat->state, room);
 
     assert(n <= sizeof record->topic);
-    if (room == ROOM_LOBBY)
-        session_cut_greetings(chat);
     record->topic_n = (uint16_t) n;
     if (n > 0)
         memcpy(record->topic, text, n);

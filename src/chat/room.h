@@ -39,4 +39,5 @@ void room_copy(Chat *to, const Chat *from, uint32_t room);
 int room_index(Chat *chat, uint32_t room, const Name *name);
 /* Links a membership to its session and its room. */
 void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room);
+/* Greetings tell of the topic of the lobby: session_cut_greetings() comes before. */
 void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n);

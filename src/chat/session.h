@@ -33,11 +33,6 @@ int session_rename(Chat *chat, uint32_t session, const Name *nick);
 /* Who bears this nick; SLOT_NONE: nobody. */
 uint32_t session_find(const Chat *chat, const Name *nick);
 
-static inline const SessionRecord *session_record(const Chat *chat, uint32_t session)
-{
-    return &chat->state.sessions[session];
-}
-
 /* Where it reads on. */
 uint64_t session_cursor(const Chat *chat, uint32_t session);
 /* Whether an entry is for it. */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "chat/lifecycle.h"
 #include "chat/session.h"
 #include "host/adopt.h"
 #include "host/history.h"

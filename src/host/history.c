@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/chat.h"
+#include "chat/lifecycle.h"
 #include "chat/room.h"
 #include "host/history.h"
 #include "host/runtime.h"

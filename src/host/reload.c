@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/lifecycle.h"
 #include "host/reload.h"
 #include "host/runtime.h"
 #include "host/server.h"

@@ -16,6 +16,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/lifecycle.h"
 #include "front/plain.h"
 #include "host/adopt.h"
 #include "host/fault.h"

@@ -18,14 +18,6 @@ enum { TCP, UNIX };
 #define GOODBYE "-- The service is being stopped. Goodbye."
 #define SECONDS_WAITED(since) ((double) (now_usec() - (since)) / (double) USEC_PER_SEC)
 
-/* At rest, so that no line to a unix socket is just being written: that one might come twice. */
-static void revive(Daemon *daemon)
-{
-    daemon_expect_sleep(daemon);
-    daemon_kill(daemon);
-    daemon_start_again(daemon);
-}
-
 static void restart_with(Daemon *daemon, const char *config)
 {
     daemon_write_file(daemon, "chatd.conf", config);
@@ -42,7 +34,7 @@ START_TEST(version_and_status_tell_of_restarts)
         alice, "-- chatd %s. The service is up since {any}, this process since {any}; 0 restarts survived.",
         getenv("CHATD_VERSION"));
     (void) daemon_expect_notify(daemon, "STATUS=1 person in 1 room");
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(alice, "/version");
     client_expect_next(alice, "-- chatd {any}; 1 restart survived.");
     daemon->notify.n_seen = daemon->n_notified_before;
@@ -71,7 +63,7 @@ START_TEST(the_service_is_up_since_its_first_process)
     since = strdup(client_take_line(alice));
     (void) daemon_turn(daemon, -1, 0, deadline_exactly_in(1.1));
     daemon_expect_running_for(daemon, 1.1);
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(alice, "/version");
     ck_assert_msg(strncmp(client_take_line(alice), since, strcspn(since, ",")) == 0, "%s is not %s",
                   alice->line, since);
@@ -108,7 +100,7 @@ START_TEST(sigint_after_a_restart)
     Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma");
 
     daemon_settle(daemon);
-    revive(daemon);
+    daemon_revive(daemon);
     daemon_end(daemon);
     client_expect_next(alice, GOODBYE);
     client_expect_eof(alice);
@@ -172,7 +164,7 @@ START_TEST(topic_and_history_outlive_the_end)
         client_expect_next(next, "[{time}] * alice goes");
         client_expect_nothing(next);
         client_become(next, "alice");
-        revive(daemon);
+        daemon_revive(daemon);
         client_say(next, "/history");
         client_expect_next(next, "[{time}] <alice> first");
         daemon_end(daemon);
@@ -220,7 +212,7 @@ START_TEST(fewer_people_than_are_there)
     }
     late = client_open(daemon, .listener = TCP);
     client_expect_greeting(late);
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(people[7], "we are five");
     client_expect(late, "[{time}] <h> we are five");
     daemon_stop(daemon);
@@ -258,7 +250,7 @@ START_TEST(more_people_than_before)
         client_say(late, "/join #r%d", i);
         client_expect(late, "-- You are in #r%d now, alone.", i);
     }
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(late, "/rooms");
     client_expect_next(late, "-- 43 rooms:");
     restart_with(daemon, DAEMON_CONFIG "MaxClients=2\nMaxRooms=1\nMaxRoomsPerClient=2\n");
@@ -290,7 +282,7 @@ START_TEST(fewer_ignores_than_somebody_has)
     restart_with(daemon, DAEMON_CONFIG "MaxIgnores=30\n");
     client_say(alice, "/ignore three");
     client_expect_next(alice, "-- You ignore three now. The same command again ends it.");
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(alice, "/ignore");
     client_expect_next(alice, "-- You ignore one, two, bob, three.");
     daemon_stop(daemon);
@@ -307,7 +299,7 @@ START_TEST(an_address_has_no_more_than_before)
     other = client_open(daemon, .listener = TCP, .from = "127.0.0.2");
     client_expect_greeting(other);
     daemon_settle(daemon);
-    revive(daemon);
+    daemon_revive(daemon);
     late = client_open(daemon, .listener = TCP);
     client_expect_next(late, "!! Too many connections from your address (3). Close one and try again.");
     client_close(people[0]);
@@ -334,11 +326,11 @@ START_TEST(who_talked_too_fast_still_waits)
     for (int i = 0; i < 12; i++)
         client_say(alice, "line %d", i);
     client_expect(bob, "[{time}] <alice> line 4");
-    revive(daemon);
+    daemon_revive(daemon);
     for (int i = 5; i < 12; i++) {
         client_expect_next(bob, "[{time}] <alice> line %d", i);
         if (i == 9)
-            revive(daemon);
+            daemon_revive(daemon);
     }
     /* Five have been said to become alice and to settle, or fewer, so of twelve lines at least some had to
      * wait. */
@@ -366,7 +358,7 @@ START_TEST(a_listener_that_is_gone)
     client_say(alice, "are you?");
     client_expect_next(uma, "[{time}] <alice> are you?");
     daemon->n_listeners = 2;
-    revive(daemon);
+    daemon_revive(daemon);
     late = client_connect_to(daemon, UNIX, "late");
     client_say(late, "I am, too");
     client_expect(uma, "[{time}] <late> I am, too");
@@ -386,7 +378,7 @@ START_TEST(a_full_store)
         daemon_settle(daemon);
         client_say(alice, "hello");
         client_expect_next(uma, "[{time}] <alice> hello");
-        revive(daemon);
+        daemon_revive(daemon);
         if (max < 3) {
             client_expect_eof(alice);
             client_expect_eof(uma);

@@ -9,13 +9,6 @@
 
 #include "lib/client.h"
 
-static void revive(Daemon *daemon)
-{
-    daemon_expect_sleep(daemon);
-    daemon_kill(daemon);
-    daemon_start_again(daemon);
-}
-
 static void set_config(Daemon *daemon, const char *limits)
 {
     char text[512];
@@ -80,7 +73,7 @@ START_TEST(a_room_lists_people_in_the_order_they_came)
     client_sync(alice);
     before = client_ask(alice, "/who");
     for (int i = 0; i < 3; i++) {
-        revive(daemon);
+        daemon_revive(daemon);
         client_sync(alice);
         after = client_ask(alice, "/who");
         ck_assert_str_eq(before, after);
@@ -108,11 +101,11 @@ START_TEST(rooms_are_left_in_order)
         client_say(alice, "/join #y");
         client_sync(alice);
         if (is_revived)
-            revive(daemon);
+            daemon_revive(daemon);
         client_say(alice, "/leave #y");
         client_expect_next(alice, "-- You left #y. You are in #x now, alone.");
         if (is_revived)
-            revive(daemon);
+            daemon_revive(daemon);
         client_say(alice, "/leave #lobby");
         client_expect_next(alice, "-- You left #lobby. You are in #x now, alone.");
         client_say(alice, "/leave #x");
@@ -134,7 +127,7 @@ START_TEST(many_rooms_of_many_people)
         join_rooms(people[i], N_ROOMS);
     }
     daemon_settle(daemon);
-    revive(daemon);
+    daemon_revive(daemon);
     for (size_t i = 0; i < N_PEOPLE; i++) {
         client_say(people[i], "/leave #r%u", N_ROOMS - 1);
         client_expect(people[i], "-- You left #r%u. You are in #r%u now, with %d others.", N_ROOMS - 1,
@@ -165,7 +158,7 @@ START_TEST(more_rooms_by_a_reload)
     client_expect(bob, "-- alice is now eve");
     daemon_restart(daemon);
     ck_assert_uint_eq(join_as_may_be(alice, 300), 300);
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(alice, "/quit");
     client_expect(bob, "-- eve has left");
     daemon_stop(daemon);
@@ -217,7 +210,7 @@ START_TEST(a_place_for_everybody_to_come)
         if (i < 5)
             ck_assert_uint_gt(join_as_may_be(next, N_ROOMS), 90);
     }
-    revive(daemon);
+    daemon_revive(daemon);
     client_say(first, "everybody there?");
     client_expect(first->next != NULL ? first->next : first->previous, "[{time}] {any}everybody there?");
     daemon_stop(daemon);

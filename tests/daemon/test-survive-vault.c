@@ -13,13 +13,6 @@ enum { TCP, UNIX };
 
 #define CROWD DAEMON_CONFIG "MaxClientsPerAddress=0\n"
 
-static void revive(Daemon *daemon)
-{
-    daemon_expect_sleep(daemon);
-    daemon_kill(daemon);
-    daemon_start_again(daemon);
-}
-
 /* Those who come after a restart find places in the pairs of those who were there before. */
 START_TEST(pairs_are_filled)
 {
@@ -35,7 +28,7 @@ START_TEST(pairs_are_filled)
     for (size_t i = 0; i < N_RESTARTS; i++) {
         daemon_settle(daemon);
         if (i % 2 == 0)
-            revive(daemon);
+            daemon_revive(daemon);
         else
             daemon_restart(daemon);
         late = client_open(daemon, .listener = i % 2 == 0 ? TCP : UNIX);
@@ -88,7 +81,7 @@ START_TEST(few_descriptors)
     for (int round = 0; round < 2; round++) {
         suite_note("round %d", round);
         daemon_settle(daemon);
-        revive(daemon);
+        daemon_revive(daemon);
         for (size_t i = 0; i < n; i++) {
             client_say(people[i], "/version");
             client_expect(people[i], "-- chatd {any}; %d restart{any} survived.", round + 1);

@@ -21,14 +21,6 @@ enum { TCP, UNIX };
 
 typedef void (*Way)(Daemon *daemon);
 
-/* At rest, so that no line to a unix socket is just being written: that one might come twice. */
-static void by_kill(Daemon *daemon)
-{
-    daemon_expect_sleep(daemon);
-    daemon_kill(daemon);
-    daemon_start_again(daemon);
-}
-
 /* As the watchdog does it. */
 static void by_abort(Daemon *daemon)
 {
@@ -38,7 +30,7 @@ static void by_abort(Daemon *daemon)
     daemon_start_again(daemon);
 }
 
-static const Way ways[] = {by_kill, daemon_restart, by_abort};
+static const Way ways[] = {daemon_revive, daemon_restart, by_abort};
 
 /* The daemon has done all that there was to do, and nobody read anything of it. */
 static void expect_nobody_noticed(Daemon *daemon)
@@ -150,7 +142,7 @@ START_TEST(settings_are_kept)
     client_say(uma, "/set joins off");
     client_say(uma, "/set color on");
     daemon_settle(daemon);
-    by_kill(daemon);
+    daemon_revive(daemon);
     client_say(bob, "hello alice");
     client_expect_next(alice, "<bob> hello alice\a");
     client_expect_next(uma, "[{time}] <\033[{n}mbob\033[0m> hello alice");
@@ -173,7 +165,7 @@ START_TEST(ignored_stays_ignored)
     client_say(alice, "/ignore bob");
     client_say(alice, "/ignore somebody");
     daemon_settle(daemon);
-    by_kill(daemon);
+    daemon_revive(daemon);
     client_say(bob, "/nick rob"); /* it is the person that is ignored */
     client_say(bob, "can you hear me?");
     client_say(bob, "/msg alice and now?");
@@ -239,7 +231,7 @@ START_TEST(history_is_kept_and_private_lines_are_answered)
     client_say(uma, "second");
     client_say(uma, "/msg alice psst");
     daemon_settle(daemon);
-    by_kill(daemon);
+    daemon_revive(daemon);
     next = client_open(daemon, .listener = UNIX);
     client_expect_greeting(next);
     client_expect_next(next, "-- Topic of #lobby: the weekend");
@@ -260,7 +252,7 @@ START_TEST(names_are_still_taken_and_free_again_later)
     Client *alice, *bob, *uma, *next;
 
     meet(daemon, &alice, &bob, &uma);
-    by_kill(daemon);
+    daemon_revive(daemon);
     next = client_connect_to(daemon, TCP, "next");
     client_say(next, "/nick ALICE");
     client_expect_next(next, "!! Somebody else is called {word} Choose another.");
@@ -287,7 +279,7 @@ START_TEST(who_was_kept_may_leave)
         ends = client_connect_to(daemon, listener, "ends");
         resets = client_connect_to(daemon, listener, "resets");
         daemon_settle(daemon);
-        by_kill(daemon);
+        daemon_revive(daemon);
         client_say(quits, "/quit");
         client_expect_next(quits, "-- Goodbye.");
         client_expect_eof(quits);
@@ -303,7 +295,7 @@ START_TEST(who_was_kept_may_leave)
         client_expect_eof(ends);
         client_reset(resets);
         client_expect_next(alice, "-- resets has left");
-        by_kill(daemon);
+        daemon_revive(daemon);
         client_say(alice, "/who");
         client_expect_next(alice, "-- 1 person in #lobby:");
         client_expect_next(alice, "-- alice");
@@ -382,7 +374,7 @@ START_TEST(again_and_again)
         if (i % 3 == 0)
             daemon_restart(daemon);
         else
-            by_kill(daemon);
+            daemon_revive(daemon);
         client_say(alice, "round %d", i);
         client_expect_next(bob, "[{time}] <alice> round %d", i);
         client_expect_next(uma, "[{time}] <alice> round %d", i);
@@ -462,7 +454,7 @@ START_TEST(a_crowd_is_kept)
     }
     alice = client_connect_as(daemon, "alice");
     daemon_settle(daemon);
-    by_kill(daemon);
+    daemon_revive(daemon);
     client_say(alice, "everybody there?");
     for (size_t i = 0; i < n; i++)
         client_expect(crowd[i], "[{time}] <alice> everybody there?");

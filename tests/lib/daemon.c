@@ -361,6 +361,13 @@ void daemon_expect_sleep(Daemon *daemon)
         daemon_fail(daemon, "the daemon has ended (wait status 0x%x)", (unsigned) daemon->exit_status);
 }
 
+void daemon_revive(Daemon *daemon)
+{
+    daemon_expect_sleep(daemon);
+    daemon_kill(daemon);
+    daemon_start_again(daemon);
+}
+
 void daemon_expect_running_for(Daemon *daemon, double seconds)
 {
     uint64_t deadline = deadline_exactly_in(seconds);

@@ -113,6 +113,10 @@ void daemon_start_again(Daemon *daemon);
 /* SIGKILL, and waits for the end. */
 void daemon_kill(Daemon *daemon);
 
+/* SIGKILL at rest, so that no line to a unix socket is just being written (that one might come twice), and
+ * the next process. */
+void daemon_revive(Daemon *daemon);
+
 /* SIGTERM, by which everybody is left to the next process; and that one. */
 void daemon_restart(Daemon *daemon);
 

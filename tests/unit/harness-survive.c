@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "chat/lifecycle.h"
 #include "chat/session.h"
 #include "front/plain.h"
 #include "unit/harness.h"

@@ -8,6 +8,7 @@
 
 #include "base/macro.h"
 #include "chat/command.h"
+#include "chat/lifecycle.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "front/plain.h"

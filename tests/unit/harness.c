@@ -13,6 +13,7 @@
 #endif
 
 #include "base/macro.h"
+#include "chat/lifecycle.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "unit/harness.h"

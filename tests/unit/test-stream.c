@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chat/lifecycle.h"
 #include "chat/session.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
