@@ -96,8 +96,15 @@ static int adopt_grow(Server *server, State *state, uint32_t max_clients)
     (void) snprintf(old_name, sizeof old_name, INHERIT_STATE "%" PRIu64, state->header->generation);
     (void) snprintf(name, sizeof name, INHERIT_STATE "%" PRIu64, grown.header->generation);
     crash_point();
-    (void) notify_store(&server->notify, name, &grown.fd, 1);
+    r = notify_store(&server->notify, name, &grown.fd, 1);
     crash_point();
+    if (r < 0)
+        log_event(server->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_NO_STORE},
+                  "Can not store the state in its new size: %s.", strerror(-r));
+    if (r < 0 && state->header->layout == STATE_LAYOUT) {
+        state_done(&grown); /* too small is better than in no store */
+        return 0;
+    }
     notify_unstore(&server->notify, old_name);
     crash_point();
     state_done(state);

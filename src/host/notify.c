@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/macro.h"
 #include "host/notify.h"
@@ -57,14 +58,18 @@ void notify_reloading(const Notify *notify, uint64_t now)
         (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now);
 }
 
-bool notify_store(const Notify *notify, const char *name, const int *fds, unsigned n)
+int notify_store(const Notify *notify, const char *name, const int *fds, unsigned n)
 {
     char text[96];
+    int r;
 
+    if (!notify->is_enabled)
+        return NOTIFY_NO_STORE;
     /* Not watched for POLLHUP (FDPOLL=0): whoever hangs up while no process runs is for the next one to find.
      */
     (void) snprintf(text, sizeof text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
-    return notify->is_enabled && sd_pid_notify_with_fds(0, false, text, fds, n) > 0;
+    r = sd_pid_notify_with_fds(0, false, text, fds, n);
+    return r > 0 ? 0 : r < 0 ? error_origin(r) : NOTIFY_NO_STORE;
 }
 
 void notify_unstore(const Notify *notify, const char *name)

@@ -22,10 +22,11 @@ void notify_reloading(const Notify *notify, uint64_t now);
 void notify_stopping(const Notify *notify);
 /*
  * Keeps descriptors (borrowed) in the manager's store under a name, for the next process. When this returns
- * they are on their way in a queue that the manager reads before it learns of our death. False: they are not,
- * or there is no manager.
+ * they are on their way in a queue that the manager reads before it learns of our death. 0, NOTIFY_NO_STORE,
+ * or a negative errno: they are not.
  */
-bool notify_store(const Notify *notify, const char *name, const int *fds, unsigned n);
+enum { NOTIFY_NO_STORE = 1 };
+int notify_store(const Notify *notify, const char *name, const int *fds, unsigned n);
 /* Lets go of all descriptors of that name. */
 void notify_unstore(const Notify *notify, const char *name);
 /* Sends what is due. Returns when something will be due next (usec, monotonic; UINT64_MAX: nothing). */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -95,10 +96,15 @@ static int server_begin(Server *server, uint32_t max_clients)
     server->chat->state.header->rendering = FRONT_RENDERING;
     (void) snprintf(name, sizeof name, INHERIT_STATE "%" PRIu64, server->chat->state.header->generation);
     crash_point();
-    if (!notify_store(&server->notify, name, &server->chat->state.fd, 1))
+    r = notify_store(&server->notify, name, &server->chat->state.fd, 1);
+    if (r > 0)
         log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_NO_STORE},
                   "There is no descriptor store, so connections end with this process. A systemd unit with "
                   "FileDescriptorStoreMax= has one.");
+    else if (r < 0)
+        log_event(server->log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_NO_STORE},
+                  "Can not reach the descriptor store (%s), so connections end with this process.",
+                  strerror(-r));
     crash_point();
     return 0;
 }

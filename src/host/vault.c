@@ -76,7 +76,7 @@ static VaultPair *vault_add_pair(Vault *vault)
     (void) setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     pair_name(id, name);
     crash_point();
-    if (notify_store(vault->notify, name, fds, 2))
+    if (notify_store(vault->notify, name, fds, 2) == 0)
         pair = vault_append(vault, id, fds[0], fds[1]);
     crash_point();
     if (pair == NULL) {

@@ -78,9 +78,9 @@ static bool goes_after(const void *userdata, unsigned point)
     daemon_start_again(daemon);
     dies = !daemon_comes_to_rest(daemon);
     was_greeted = was_greeted || (client_receive(carol) && carol->in.n > 0);
-    client_reset(carol);
     if (!dies)
         daemon_kill(daemon);
+    client_reset(carol);
     daemon->options.may_end = false;
     daemon_start_again(daemon);
     expect_gone(daemon, alice, visitor, was_greeted);
@@ -121,9 +121,9 @@ static bool replaced_after(unsigned first, unsigned second)
     daemon->options.may_end = true;
     daemon_start_again(daemon);
     dies = !daemon_comes_to_rest(daemon);
-    client_reset(carol);
     if (!dies)
         daemon_kill(daemon);
+    client_reset(carol);
     next = client_open(daemon, .listener = 0);
     daemon_start_again(daemon);
     dies = !daemon_comes_to_rest(daemon);

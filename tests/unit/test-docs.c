@@ -6,7 +6,6 @@
  * of the program, so that they cannot drift apart.
  */
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "chat/command.h"
+#include "unit/unit.h"
 
 /* The whole of a file of the source tree; the caller frees it. */
 static char *read_source(const char *name)
@@ -145,21 +145,4 @@ START_TEST(test_messages)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("docs");
-    TCase *tests = tcase_create("docs");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_test(tests, test_commands);
-    tcase_add_test(tests, test_settings);
-    tcase_add_test(tests, test_options);
-    tcase_add_test(tests, test_messages);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("docs", test_commands, test_settings, test_options, test_messages)

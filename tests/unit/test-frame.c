@@ -144,8 +144,6 @@ typedef struct Case {
     bool is_all;
 } Case;
 
-#define BYTES(literal) literal, sizeof(literal) - 1
-
 /* Lines of up to 10 bytes. */
 static const Case cases[] = {
     {"nothing", BYTES(""), "", "", false},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/guess.h"
 #include "base/macro.h"
+#include "unit/unit.h"
 
 static const char *const words[] = {
     "nick",  "me",   "msg",    "reply",   "join", "leave", "rooms",   "who",  "whois",
@@ -105,21 +105,4 @@ START_TEST(test_long_words)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("guess");
-    TCase *tests = tcase_create("guess");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_test(tests, test_words);
-    tcase_add_test(tests, test_nothing_to_choose);
-    tcase_add_test(tests, test_nearest_wins);
-    tcase_add_test(tests, test_long_words);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("guess", test_words, test_nothing_to_choose, test_nearest_wins, test_long_words)

@@ -212,16 +212,16 @@ START_TEST(test_store)
     ck_assert_int_eq(pipe(fds), 0);
     (void) unsetenv("NOTIFY_SOCKET");
     notify_init(&notify, NOW);
-    ck_assert(!notify_store(&notify, "state-1", fds, 1));
+    ck_assert_int_eq(notify_store(&notify, "state-1", fds, 1), NOTIFY_NO_STORE);
     notify_unstore(&notify, "state-1");
 
     manager_open(&store);
     notify_init(&notify, NOW);
-    ck_assert(notify_store(&notify, "state-1", fds, 1));
+    ck_assert_int_eq(notify_store(&notify, "state-1", fds, 1), 0);
     manager_run(&store);
     ck_assert_str_eq(store.last, "FDSTORE=1\nFDPOLL=0\nFDNAME=state-1");
     ck_assert_uint_eq(store.n_stored, 1);
-    ck_assert(notify_store(&notify, "vault-18446744073709551615", fds, 2));
+    ck_assert_int_eq(notify_store(&notify, "vault-18446744073709551615", fds, 2), 0);
     manager_run(&store);
     ck_assert_str_eq(store.last, "FDSTORE=1\nFDPOLL=0\nFDNAME=vault-18446744073709551615");
     ck_assert_uint_eq(manager_count(&store, "vault-18446744073709551615"), 2);
@@ -234,7 +234,7 @@ START_TEST(test_store)
 
     /* A manager that is gone. */
     store.fd = fd_close(store.fd);
-    ck_assert(!notify_store(&notify, "state-2", &(int){0}, 1));
+    ck_assert_int_lt(notify_store(&notify, "state-2", &(int){0}, 1), 0);
     notify_unstore(&notify, "state-2");
     manager_close(&store);
 }

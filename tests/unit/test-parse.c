@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/macro.h"
 #include "base/parse.h"
+#include "unit/unit.h"
 
 typedef struct Case {
     const char *text;
@@ -248,23 +248,5 @@ START_TEST(test_format_and_back)
 }
 END_TEST
 
-int main(void)
-{
-    Suite *suite = suite_create("parse");
-    TCase *tests = tcase_create("parse");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_test(tests, test_numbers);
-    tcase_add_test(tests, test_sizes);
-    tcase_add_test(tests, test_spans);
-    tcase_add_test(tests, test_reasons_differ);
-    tcase_add_test(tests, test_format_exact);
-    tcase_add_test(tests, test_format_and_back);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("parse", test_numbers, test_sizes, test_spans, test_reasons_differ, test_format_exact,
+          test_format_and_back)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,18 +9,11 @@
 
 #include "base/macro.h"
 #include "base/text.h"
+#include "unit/unit.h"
 
 #define FFFD "\xef\xbf\xbd"
 #define ACUTE "\xcc\x81" /* U+0301 COMBINING ACUTE ACCENT */
 #define ACUTE8 ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE ACUTE
-#define BYTES(literal) literal, STRLEN(literal)
-
-/* In loops of thousands: libcheck writes each assertion that holds to a pipe, which takes microseconds. */
-#define QUICK_ASSERT(condition, ...)                                                                         \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            ck_abort_msg("" __VA_ARGS__);                                                                    \
-    } while (0)
 
 typedef struct Case {
     const char *in;
@@ -531,39 +523,6 @@ START_TEST(test_count)
 }
 END_TEST
 
-static Suite *text_suite(void)
-{
-    Suite *suite = suite_create("text");
-    TCase *clean = tcase_create("clean"), *escape = tcase_create("escape"), *count = tcase_create("count");
-
-    tcase_set_timeout(clean, 300); /* under valgrind */
-    tcase_add_test(clean, test_clean_ill_formed);
-    tcase_add_test(clean, test_clean_drops);
-    tcase_add_test(clean, test_clean_keeps);
-    tcase_add_test(clean, test_clean_marks);
-    tcase_add_test(clean, test_clean_ascii);
-    tcase_add_test(clean, test_clean_every_code_point);
-    tcase_add_test(clean, test_clean_random);
-    suite_add_tcase(suite, clean);
-
-    tcase_set_timeout(escape, 300);
-    tcase_add_test(escape, test_escape);
-    tcase_add_test(escape, test_escape_without_room);
-    tcase_add_test(escape, test_escape_random);
-    suite_add_tcase(suite, escape);
-
-    tcase_add_test(count, test_count);
-    suite_add_tcase(suite, count);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(text_suite());
-    int n_failed;
-
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+UNIT_MAIN("text", test_clean_ill_formed, test_clean_drops, test_clean_keeps, test_clean_marks,
+          test_clean_ascii, test_clean_every_code_point, test_clean_random, test_escape,
+          test_escape_without_room, test_escape_random, test_count)

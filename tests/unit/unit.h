@@ -9,6 +9,16 @@
 
 #include "base/macro.h"
 
+/* A literal and its length, NULs in it too. */
+#define BYTES(literal) literal, STRLEN(literal)
+
+/* In loops of thousands: libcheck writes each assertion that holds to a pipe, which takes microseconds. */
+#define QUICK_ASSERT(condition, ...)                                                                         \
+    do {                                                                                                     \
+        if (!(condition))                                                                                    \
+            ck_abort_msg("" __VA_ARGS__);                                                                    \
+    } while (0)
+
 /* Long enough for valgrind: a limit that ends what hangs, not a measurement. */
 enum { UNIT_TIMEOUT_SECONDS = 300 };
 
