@@ -215,7 +215,12 @@ start_with_systemd() {
     else
         systemctl start chat.socket
     fi
-    systemctl try-restart chat.service || true # greet() tells
+    # A socket can not be started for a service that runs, but together with it it can be: between its two processes.
+    if systemctl --quiet is-active chat.service && ! systemctl --quiet is-active chat-local.socket; then
+        systemctl restart chat.service chat-local.socket || true # greet() tells
+    else
+        systemctl try-restart chat.service || true
+    fi
     port=$(systemctl show --property=Listen --value chat.socket | sed -n 's/.*:\([0-9]*\) (Stream).*/\1/p' | head -n 1)
 }
 
@@ -263,6 +268,13 @@ install_chatd() {
     echo "Now try: nc localhost $port"
 }
 
+# The group of the operators, unless somebody was put into it.
+forget_group() {
+    local entry
+    entry=$(getent group chat-operators) || return 0
+    [[ ${entry##*:} != "" ]] || groupdel chat-operators || true
+}
+
 uninstall_chatd() {
     local path leftover
     if [[ -n $purge && ! -e $manifest && -e $config ]]; then
@@ -273,15 +285,16 @@ uninstall_chatd() {
     [[ -e $manifest ]] || fail "There is no $manifest, so nothing was installed below $prefix from here." \
         "If it was another prefix, name it: ./install.sh --uninstall --prefix=DIR"
     if systemd_runs; then
-        systemctl --quiet disable --now chat.socket chat.service 2>/dev/null || true
+        systemctl --quiet disable --now chat.socket chat-local.socket chat.service 2>/dev/null || true
     fi
-    rm -rf /run/chatd /run/private/chatd # which RuntimeDirectory= with DynamicUser= leaves
+    forget_group
+    rm -rf /run/chat /run/chatd /run/private/chatd # which RuntimeDirectory= with DynamicUser= leaves
     rm -f "$port_conf"
     rmdir "${port_conf%/*}" 2>/dev/null || true
     if config_is_as_shipped || [[ -n $purge ]]; then
         rm -f "$config"
     fi
-    [[ -z $purge ]] || rm -rf /etc/chatd.conf.d /etc/systemd/system/chat.socket.d /etc/systemd/system/chat.service.d
+    [[ -z $purge ]] || rm -rf /etc/chatd.conf.d /etc/systemd/system/chat{.socket,-local.socket,.service}.d
     leftover=$(listed package | tr '\n' ' ')
     listed directory | sort -r >"$work/directories"
     listed file >"$work/files"

@@ -22,6 +22,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/check.c %reldir%/chat/check.h \
 	%reldir%/chat/command.c %reldir%/chat/command.h \
 	%reldir%/chat/command-fault.c \
+	%reldir%/chat/command-order.c \
 	%reldir%/chat/command-person.c \
 	%reldir%/chat/command-room.c \
 	%reldir%/chat/command-server.c \
@@ -29,6 +30,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/index.c %reldir%/chat/index.h \
 	%reldir%/chat/lifecycle.c %reldir%/chat/lifecycle.h \
 	%reldir%/chat/peer.c %reldir%/chat/peer.h \
+	%reldir%/chat/person.c %reldir%/chat/person.h \
 	%reldir%/chat/restore.c %reldir%/chat/restore.h \
 	%reldir%/chat/room.c %reldir%/chat/room.h \
 	%reldir%/chat/session.c %reldir%/chat/session.h \
@@ -39,7 +41,11 @@ CHATD_SOURCES = \
 	%reldir%/front/plain.c %reldir%/front/plain.h \
 	%reldir%/front/plain-frame.c \
 	%reldir%/front/telnet.c %reldir%/front/telnet.h \
+	%reldir%/host/accounts.c %reldir%/host/accounts.h \
+	%reldir%/host/accounts-local.c %reldir%/host/accounts-local.h \
+	%reldir%/host/accounts-nss.c \
 	%reldir%/host/adopt.c %reldir%/host/adopt.h \
+	%reldir%/host/arrival.c %reldir%/host/arrival.h \
 	%reldir%/host/connection.c %reldir%/host/connection.h \
 	%reldir%/host/delivery.c %reldir%/host/delivery.h \
 	%reldir%/host/fault.c %reldir%/host/fault.h \
@@ -49,6 +55,7 @@ CHATD_SOURCES = \
 	%reldir%/host/journal.c %reldir%/host/journal.h \
 	%reldir%/host/listener.c %reldir%/host/listener.h \
 	%reldir%/host/liveness.c %reldir%/host/liveness.h \
+	%reldir%/host/names.c %reldir%/host/names.h \
 	%reldir%/host/notify.c %reldir%/host/notify.h \
 	%reldir%/host/reload.c %reldir%/host/reload.h \
 	%reldir%/host/runtime.c %reldir%/host/runtime.h \

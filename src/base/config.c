@@ -52,6 +52,8 @@ static const ConfigItem items[] = {
      "a line of the message of the day, or /the/name/of/a/file; may be given again"},
     {"Chat", "History", CONFIG_NUMBER, AT(history), "20", 0, LIMIT_HISTORY, 0,
      "lines shown to who joins a room; 0 = none"},
+    {"Chat", "OperatorGroup", CONFIG_GROUP, AT(operator_group), "chat-operators", 0, 0, 0,
+     "the group whose members are operators, besides root; - = none"},
     {"Chat", "IdleExitSec", CONFIG_SPAN, AT(idle_exit_usec), "10min", 0, UINT64_MAX - 1, 0,
      "time without people after which the service ends; 0 or infinity = never"},
 };
@@ -121,10 +123,28 @@ static void item_advise(const ConfigItem *item, char *to, size_t size)
                     min, max, item->min > 0 ? ", or 0" : "");
 }
 
+/* A name that a group may have, or "-". */
+static bool group_is_fine(const char *value)
+{
+    size_t n = strlen(value);
+
+    return n > 0 && n <= CONFIG_GROUP_MAX &&
+           n == strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+}
+
+static void group_store(const ConfigItem *item, Config *config, const char *value)
+{
+    (void) snprintf((char *) config + item->offset, CONFIG_GROUP_MAX + 1, "%s", value);
+}
+
 void config_reset(Config *config, const ConfigItem *item)
 {
     uint64_t value = 0;
 
+    if (item->type == CONFIG_GROUP) {
+        group_store(item, config, item->standard);
+        return;
+    }
     if (item->type == CONFIG_MOTD) {
         free(config->motd);
         config->motd = NULL;
@@ -137,6 +157,23 @@ void config_reset(Config *config, const ConfigItem *item)
         config->idle_exit_is_default = true;
 }
 
+static int config_set_group(Config *config, const ConfigItem *item, const char *value, char *reason,
+                            size_t size)
+{
+    char shown[128];
+
+    if (group_is_fine(value)) {
+        group_store(item, config, value);
+        return 0;
+    }
+    (void) text_escape(shown, sizeof(shown), value, strlen(value));
+    (void) snprintf(
+        reason, size,
+        "%s=%s is no name of a group. Write up to %d letters, digits, '.', '_' and '-'; - means none.",
+        item->key, shown, CONFIG_GROUP_MAX);
+    return CONFIG_INVALID;
+}
+
 int config_set(Config *config, const ConfigItem *item, const char *value, char *reason, size_t size)
 {
     char advice[256], shown[128];
@@ -144,6 +181,8 @@ int config_set(Config *config, const ConfigItem *item, const char *value, char *
     uint64_t number;
     int r;
 
+    if (item->type == CONFIG_GROUP)
+        return config_set_group(config, item, value, reason, size);
     r = item_parse(item, value, &number);
     if (r == 0 && item->type == CONFIG_SPAN && number == PARSE_FOREVER)
         number = 0;
@@ -258,6 +297,10 @@ int config_print(const Config *config, FILE *to)
         section = item->section;
         if (item->type == CONFIG_MOTD) {
             print_motd(config->motd, to);
+            continue;
+        }
+        if (item->type == CONFIG_GROUP) {
+            (void) fprintf(to, "%s=%s\n", item->key, (const char *) config + item->offset);
             continue;
         }
         item_format(item, value, item_fetch(item, config));

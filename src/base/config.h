@@ -17,7 +17,10 @@
 typedef struct Config Config;
 typedef struct ConfigItem ConfigItem;
 
-enum { CONFIG_INVALID = 1 };
+enum {
+    CONFIG_INVALID = 1,
+    CONFIG_GROUP_MAX = 32, /* bytes of a group's name, as useradd(8) has it */
+};
 
 /* In a Config that config_load() made, a 0 that stands for a number was replaced by it. */
 struct Config {
@@ -35,9 +38,10 @@ struct Config {
     uint32_t max_topic_length;
     uint64_t transcript_size; /* bytes */
     uint32_t history;
-    uint64_t idle_exit_usec;   /* 0 = never */
-    bool idle_exit_is_default; /* nobody set IdleExitSec= */
-    char *motd;                /* cleaned lines joined with \n, no last \n; NULL = none; owned */
+    uint64_t idle_exit_usec;                   /* 0 = never */
+    bool idle_exit_is_default;                 /* nobody set IdleExitSec= */
+    char operator_group[CONFIG_GROUP_MAX + 1]; /* "-" = none */
+    char *motd; /* cleaned lines joined with \n, no last \n; NULL = none; owned */
 };
 
 typedef enum ConfigType {
@@ -46,6 +50,7 @@ typedef enum ConfigType {
     CONFIG_BYTES64, /* uint64_t */
     CONFIG_SPAN,    /* uint64_t, microseconds */
     CONFIG_MOTD,    /* char * */
+    CONFIG_GROUP,   /* char[CONFIG_GROUP_MAX + 1] */
 } ConfigType;
 
 struct ConfigItem {
@@ -58,6 +63,12 @@ struct ConfigItem {
     uint64_t zero;        /* the number that 0 stands for; 0 = it stays 0 */
     const char *help;
 };
+
+/* Whether its value is a number in some unit. */
+static inline bool config_is_number(const ConfigItem *item)
+{
+    return item->type != CONFIG_MOTD && item->type != CONFIG_GROUP;
+}
 
 /* Something to be said about line `line` (0: about the whole file); `level` is LOG_ERR or LOG_WARNING of
  * syslog(3). */

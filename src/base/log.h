@@ -5,7 +5,8 @@
 /*
  * What is worth telling the administrator. An event has a message id (systemd.journal-fields(7)), explained
  * in the message catalog, and the fields that apply. Where events go is the sink's business: host/journal.
- * What people say is never part of an event, but for the line that ended a process.
+ * What people say is never part of an event, but for the line that ended a process, and what operators give
+ * as the reason of what they do.
  */
 
 #include <stdint.h>
@@ -31,12 +32,17 @@
 #define LOG_ID_STATE_SET_ASIDE "0914048700ab45f7a825b8fb2bcd5370"
 #define LOG_ID_NO_STORE "ff1d58c4276242b78df0db065946eea6"
 #define LOG_ID_HISTORY_LOST "b227be29e76b4bc2b4e02c5fa120266f"
+/* What operators do. */
+#define LOG_ID_KICKED "795894604a064562b06eac9f49c690b4"
+#define LOG_ID_ANNOUNCED "e5427c5991bb407bbb5698e30e7aa1fb"
 
 /* All strings are borrowed for the time of the call; NULL: does not apply. */
 typedef struct LogEvent {
     int priority; /* syslog(3) */
     const char *id;
     const char *nick;
+    const char *whom;   /* to whom an operator did it */
+    const char *reason; /* which the operator gave */
     const char *room;
     const char *peer;
     const char *limit; /* the key in chatd.conf(5) */

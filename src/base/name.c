@@ -144,6 +144,22 @@ int name_parse(const char *text, size_t n, size_t max_chars, Name *ret_name)
     return 0;
 }
 
+int name_from_login(const char *login, Name *ret_name)
+{
+    char text[NAME_MAX_CHARS + 1] = "";
+    size_t n;
+
+    /* Login names are ASCII nearly everywhere; one that is not must be a name as it is. */
+    if (!is_ascii(login, strlen(login)))
+        return name_parse(login, strlen(login), NAME_MAX_CHARS, ret_name);
+    n = strnlen(login, NAME_MAX_CHARS);
+    for (size_t i = 0; i < n; i++)
+        text[i] = classify(login[i]) != CLASS_NONE ? login[i] : '_';
+    if (n > 0 && classify(text[0]) != CLASS_LETTER)
+        text[0] = '_';
+    return name_parse(text, n, NAME_MAX_CHARS, ret_name);
+}
+
 const char *name_strerror(int r)
 {
     switch (r) {

@@ -55,6 +55,12 @@ const char *name_strerror(int r);
  */
 void name_fold(const char *name, size_t n, NameKey *ret_key);
 
+/*
+ * The name of an account: what a login name has beyond letters, digits, '-' and '_' becomes '_', and the rest
+ * is left out where it would be too long. 0, or what name_parse() says of that.
+ */
+int name_from_login(const char *login, Name *ret_name);
+
 /* guest<digits> under folding, with the digits of any script: reserved for those who have not chosen yet. */
 bool name_is_guest(const Name *name);
 

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/macro.h"
 #include "chat/chat.h"
+#include "chat/person.h"
 
 /* Clocks change for the summer at full quarters of an hour, in every zone of today. */
 #define UTC_OFFSET_USEC (15 * 60 * USEC_PER_SEC)
@@ -38,6 +39,7 @@ void chat_end_turn(Chat *chat)
         chat->rooms[turn->rooms[i]].chain = (TurnChain){0};
     }
     turn->n_sessions = turn->n_rooms = 0;
+    turn->everybody = (TurnChain){0};
     chat->state.header->flushed = chat->state.header->head;
 }
 
@@ -73,9 +75,14 @@ uint32_t chat_room_bound(const Chat *chat)
     return (uint32_t) MIN(said, (uint64_t) chat->state.header->max_rooms_each);
 }
 
-uint32_t chat_n_people(const Chat *chat)
+uint32_t chat_n_sessions(const Chat *chat)
 {
     return slots_n_used(&chat->session_slots);
+}
+
+uint32_t chat_n_people(const Chat *chat)
+{
+    return chat_n_sessions(chat) - chat->n_more_sessions;
 }
 
 uint32_t chat_n_rooms(const Chat *chat)
@@ -142,6 +149,7 @@ static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
     draft->from_hash = chat->sessions[from].nick_hash;
     draft->nick = record->nick.bytes;
     draft->nick_n = record->nick.n;
+    draft->is_verified = record->standing & STANDING_VERIFIED;
 }
 
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n)
@@ -190,6 +198,44 @@ void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const cha
     if (from == SLOT_NONE)
         state_edit_session(&chat->state, to)->bytes_due =
             rate_charge(&chat->bytes, record->bytes_due, chat->now * NSEC_PER_USEC, n);
+}
+
+void chat_tell_everybody(Chat *chat, uint32_t from, const char *text, size_t n)
+{
+    EntryDraft draft = {
+        .kind = ENTRY_ANNOUNCED,
+        .room = SLOT_NONE,
+        .to = PERSON_EVERYBODY,
+        .wall = chat->wall,
+        .text = text,
+        .text_n = n,
+    };
+
+    draft_set_from(chat, &draft, from);
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++)
+        if (session_record(chat, session)->serial != 0)
+            chat_touch_session(chat, session);
+    chain_add(chat, &chat->turn.everybody, transcript_append(&chat->transcript, &draft));
+}
+
+void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, size_t n)
+{
+    EntryDraft draft = {
+        .kind = ENTRY_PRIVATE,
+        .room = SLOT_NONE,
+        .to = person_address(chat, to),
+        .wall = chat->wall,
+        .text = text,
+        .text_n = n,
+    };
+    uint32_t session = to;
+
+    draft_set_from(chat, &draft, from);
+    do
+        chat_touch_session(chat, session);
+    while ((session = person_next(chat, session)) != to);
+    /* In one chain, which all sessions of the person follow. */
+    chain_add(chat, &chat->sessions[to].chain, transcript_append(&chat->transcript, &draft));
 }
 
 void chat_error(Chat *chat, uint32_t to, const char *format, ...)

@@ -35,6 +35,7 @@ typedef struct SessionSide {
     uint64_t nick_hash;
     uint32_t first_member;           /* of the rooms it is in, SLOT_NONE: none */
     uint32_t lag_previous, lag_next; /* among those with SESSION_LAGGING */
+    uint32_t next_of_person;         /* chat/person.h */
     uint16_t n_rooms;
     uint8_t n_ignored; /* as in the record, which delivery need not look at so far */
     bool is_touched;   /* spoke or is spoken to in this turn: reads the turn by itself */
@@ -43,7 +44,8 @@ typedef struct SessionSide {
 typedef struct RoomSide {
     TurnChain chain;
     uint32_t first_member;
-    uint32_t n_members;
+    uint32_t n_members; /* sessions */
+    uint32_t n_people;
     bool is_touched;
 } RoomSide;
 
@@ -57,6 +59,7 @@ typedef struct MemberSide {
 typedef struct Turn {
     uint32_t *sessions, *rooms; /* owned */
     uint32_t n_sessions, n_rooms;
+    TurnChain everybody; /* what is for all */
 } Turn;
 
 /* An answer that is being put together, line by line. */
@@ -73,11 +76,23 @@ typedef enum ChatLimit {
     CHAT_LIMITS,
 } ChatLimit;
 
+/* Whether a name belongs to somebody who need not be here. */
+typedef enum NameStanding {
+    NAME_IS_FREE,
+    NAME_IS_RESERVED, /* an account of the host has it */
+    NAME_IS_AWAITED,  /* that is being looked up; whoever asked is told when to ask again */
+    NAME_IS_UNSURE,   /* that can not be looked up now */
+} NameStanding;
+
+typedef NameStanding (*ChatLookUp)(void *userdata, const Name *name);
+
 typedef struct Chat {
     State state;
     Transcript transcript;
-    const Config *config;      /* borrowed; replaced by chat_set_config() */
-    const Log *log;            /* borrowed */
+    const Config *config; /* borrowed; replaced by chat_set_config() */
+    const Log *log;       /* borrowed */
+    ChatLookUp look_up;   /* NULL: no name is reserved */
+    void *look_up_userdata;
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */
     uint64_t wall;             /* usec since the epoch */
@@ -90,7 +105,9 @@ typedef struct Chat {
     RoomSide *rooms;
     MemberSide *members;
     Index nicks, room_names, addresses;
+    Index accounts; /* by uid: a session of that verified person */
     uint32_t first_lagging;
+    uint32_t n_more_sessions; /* than people */
     uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                               nothing to tell */
     uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
@@ -102,6 +119,21 @@ typedef struct Chat {
 static inline const SessionRecord *session_record(const Chat *chat, uint32_t session)
 {
     return &chat->state.sessions[session];
+}
+
+/* The membership of a session in a room; SLOT_NONE: it is not in it. */
+static inline uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session)
+{
+    uint32_t member = chat->sessions[session].first_member;
+
+    while (member != SLOT_NONE && chat->state.members[member].room != room)
+        member = chat->members[member].next_of_session;
+    return member;
+}
+
+static inline NameStanding chat_look_up(const Chat *chat, const Name *name)
+{
+    return chat->look_up != NULL ? chat->look_up(chat->look_up_userdata, name) : NAME_IS_FREE;
 }
 
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
@@ -119,6 +151,7 @@ void chat_commit(Chat *chat);
 /* How many rooms somebody can be in, so that one transaction can take leave of them all. */
 uint32_t chat_room_bound(const Chat *chat);
 
+uint32_t chat_n_sessions(const Chat *chat);
 uint32_t chat_n_people(const Chat *chat);
 uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is in it */
 
@@ -126,6 +159,10 @@ uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is i
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n);
 /* An entry to one session; `from` may be SLOT_NONE. */
 void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n);
+/* Something that everybody hears, wherever they are; but for `from`. */
+void chat_tell_everybody(Chat *chat, uint32_t from, const char *text, size_t n);
+/* Something private from one person to another: each session of the receiver hears it. */
+void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, size_t n);
 void chat_error(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 void chat_reply(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 

@@ -7,6 +7,7 @@
 #include "base/macro.h"
 #include "base/text.h"
 #include "chat/check.h"
+#include "chat/person.h"
 #include "chat/transcript.h"
 
 /* Larger numbers than any chat comes to; so that counting on from them does not wrap. */
@@ -150,8 +151,8 @@ static bool entry_is_fine(const Check *check, const Entry *entry)
     const StateHeader *header = check->state->header;
 
     if (offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n > entry->size ||
-        entry->kind < ENTRY_SAID || entry->kind > ENTRY_REPLAY || entry->from >= header->next_serial ||
-        entry->to >= header->next_serial ||
+        entry->kind < ENTRY_SAID || entry->kind > ENTRY_ANNOUNCED || entry->from >= header->next_serial ||
+        (entry->to >= header->next_serial && !(entry->to & PERSON_ADDRESS)) ||
         (entry->room >= check->use->n_rooms && (entry->room != SLOT_NONE || entry->to == 0)))
         return false;
     return history_is_fine(check, entry->prev, entry->pos, entry->room) &&
@@ -219,9 +220,10 @@ static const char *check_session(const Check *check, uint32_t session)
     if ((record->replay == 0) != (record->replay_last == 0) || record->replay > record->replay_last ||
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))
         return "what a session is shown again";
-    if (record->flags >= SESSION_AWAY << 1 || record->settings >= SETTING_BELL << 1 ||
-        record->item_key >= 1 << 6 || !is_boolean(&record->is_within_line) ||
-        !is_boolean(&record->peer.is_local))
+    if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
+        record->item_key >= 1 << 7 || record->standing >= STANDING_OPERATOR << 1 ||
+        (record->standing != 0 && (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local)) ||
+        !is_boolean(&record->is_within_line) || !is_boolean(&record->peer.is_local))
         return "the flags of a session";
     if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in >= COUNT_MAX ||
         record->bytes_out >= COUNT_MAX)

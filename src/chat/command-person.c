@@ -10,15 +10,29 @@
 #include "base/macro.h"
 #include "chat/command.h"
 #include "chat/ignore.h"
+#include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 
-/* The session that bears the nick in `word`; SLOT_NONE: nobody does, and the asker was told. */
-static uint32_t find_person(Chat *chat, uint32_t session, Arguments word)
+/* A nick as one types it, or as it stands in what was said: with the mark. 0, or what name_parse() says. */
+static int parse_nick(Arguments word, Name *ret_nick)
+{
+    static const char *const MARKS[] = {MARK, MARK_ASCII};
+
+    for (size_t i = 0; i < N_ELEMENTS(MARKS); i++) {
+        size_t n = strlen(MARKS[i]);
+
+        if (word.n > n && memcmp(word.text + word.n - n, MARKS[i], n) == 0)
+            word.n -= n;
+    }
+    return name_parse(word.text, word.n, NAME_MAX_CHARS, ret_nick);
+}
+
+uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word)
 {
     uint32_t found = SLOT_NONE;
     Name nick;
-    int r = name_parse(word.text, word.n, NAME_MAX_CHARS, &nick);
+    int r = parse_nick(word, &nick);
 
     if (r == 0)
         found = session_find(chat, &nick);
@@ -29,11 +43,46 @@ static uint32_t find_person(Chat *chat, uint32_t session, Arguments word)
     return found;
 }
 
+/* Nobody who is here has it, and it is none that need not be looked up. */
+bool command_nick_must_wait(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Name nick;
+
+    return !person_is_verified(chat, session) &&
+           name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick) == 0 &&
+           !name_is_guest(&nick) && session_find(chat, &nick) == SLOT_NONE &&
+           chat_look_up(chat, &nick) == NAME_IS_AWAITED;
+}
+
+/* False: it is not for this session, which was told why. */
+static bool nick_may_be_taken(Chat *chat, uint32_t session, const Name *nick)
+{
+    if (session_find(chat, nick) != SLOT_NONE)
+        return true; /* so that it is told of that, or writes its own in another way */
+    switch (chat_look_up(chat, nick)) {
+    case NAME_IS_FREE:
+        return true;
+    case NAME_IS_RESERVED:
+        chat_error(chat, session,
+                   "%s has an account of this host, by which only its owner comes in. Choose another name.",
+                   nick->bytes);
+        return false;
+    default:
+        chat_error(chat, session, "Whose name %s is can not be looked up now. Try again later.", nick->bytes);
+        return false;
+    }
+}
+
 int command_nick(Chat *chat, uint32_t session, Arguments arguments)
 {
     Name nick;
     int r = name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick);
 
+    if (person_is_verified(chat, session)) {
+        chat_error(chat, session,
+                   "Your name is that of your account. Who wants another one comes in as a guest.");
+        return 0;
+    }
     if (r == NAME_TOO_LONG) {
         chat_error(chat, session, "A nick may have %u characters; that one has more.",
                    chat->config->max_nick_length);
@@ -47,6 +96,8 @@ int command_nick(Chat *chat, uint32_t session, Arguments arguments)
         chat_error(chat, session, "Names like %s are given to guests. Choose another.", nick.bytes);
         return 0;
     }
+    if (!nick_may_be_taken(chat, session, &nick))
+        return 0;
     r = session_rename(chat, session, &nick);
     if (r == SESSION_NICK_TAKEN)
         chat_error(chat, session, "Somebody else is called %s. Choose another.", nick.bytes);
@@ -66,13 +117,18 @@ int command_me(Chat *chat, uint32_t session, Arguments arguments)
 
 static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments text)
 {
-    SessionRecord *receiver = state_edit_session(&chat->state, to);
+    const SessionRecord *receiver = session_record(chat, to);
     const AwayRecord *away = &chat->state.aways[to];
+    uint32_t each = to;
 
     state_edit_session(&chat->state, session)->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
-    receiver->reply_session = session;
-    receiver->reply_serial = session_record(chat, session)->serial;
-    chat_tell(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
+    do {
+        SessionRecord *record = state_edit_session(&chat->state, each);
+
+        record->reply_session = session;
+        record->reply_serial = session_record(chat, session)->serial;
+    } while ((each = person_next(chat, each)) != to);
+    chat_tell_person(chat, to, session, text.text, text.n);
     if (receiver->flags & SESSION_AWAY)
         chat_reply(chat, session, "%s is away%s%.*s", receiver->nick.bytes, away->n > 0 ? ": " : ".", away->n,
                    away->text);
@@ -81,7 +137,7 @@ static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments t
 int command_msg(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
-    uint32_t to = find_person(chat, session, word);
+    uint32_t to = command_find_person(chat, session, word);
 
     if (to == SLOT_NONE)
         return 0;
@@ -131,7 +187,7 @@ static void answer_ago(Chat *chat, uint32_t then)
 
 int command_whois(Chat *chat, uint32_t session, Arguments arguments)
 {
-    uint32_t who = find_person(chat, session, arguments);
+    uint32_t who = command_find_person(chat, session, arguments);
     const SessionRecord *record;
     const AwayRecord *away;
 
@@ -139,8 +195,11 @@ int command_whois(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     record = session_record(chat, who);
     away = &chat->state.aways[who];
-    chat_answer(chat, "%s is ", record->nick.bytes);
+    chat_answer(chat, "%s%s is ", record->nick.bytes, person_mark(chat, who, session));
     answer_rooms_of(chat, who);
+    if (person_is_verified(chat, who))
+        chat_answer(chat, ".\nHas an account of this host%s",
+                    person_is_operator(chat, who) ? ", and is an operator" : "");
     chat_answer(chat, ".\nCame ");
     answer_ago(chat, record->connected);
     if (record->spoke > record->connected) {
@@ -156,26 +215,36 @@ int command_whois(Chat *chat, uint32_t session, Arguments arguments)
     return 0;
 }
 
+static void set_away(Chat *chat, uint32_t session, Arguments text)
+{
+    AwayRecord *away = state_edit_away(&chat->state, session);
+
+    state_edit_session(&chat->state, session)->flags |= SESSION_AWAY;
+    away->n = (uint16_t) text.n;
+    memcpy(away->text, text.text, text.n);
+}
+
 int command_away(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = state_edit_session(&chat->state, session);
-    AwayRecord *away;
+    bool is_back = arguments.n == 0 && (session_record(chat, session)->flags & SESSION_AWAY);
+    uint32_t each = session;
 
     if (arguments.n > chat->config->max_topic_length) {
         chat_error(chat, session, "That text may have %u bytes; yours has %zu.",
                    chat->config->max_topic_length, arguments.n);
         return 0;
     }
-    if (arguments.n == 0 && (record->flags & SESSION_AWAY)) {
-        record->flags &= (uint8_t) ~SESSION_AWAY;
+    do {
+        if (is_back)
+            state_edit_session(&chat->state, each)->flags &= (uint8_t) ~SESSION_AWAY;
+        else
+            set_away(chat, each, arguments);
+    } while ((each = person_next(chat, each)) != session);
+    if (is_back)
         chat_reply(chat, session, "You are back.");
-        return 0;
-    }
-    record->flags |= SESSION_AWAY;
-    away = state_edit_away(&chat->state, session);
-    away->n = (uint16_t) arguments.n;
-    memcpy(away->text, arguments.text, arguments.n);
-    chat_reply(chat, session, "You are away. Whoever writes to you is told; /away says that you are back.");
+    else
+        chat_reply(chat, session,
+                   "You are away. Whoever writes to you is told; /away says that you are back.");
     return 0;
 }
 
@@ -205,14 +274,14 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         list_ignored(chat, session);
         return 0;
     }
-    r = name_parse(arguments.text, arguments.n, NAME_MAX_CHARS, &nick);
+    r = parse_nick(arguments, &nick);
     if (r != 0) {
         chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
         return 0;
     }
     bearer = session_find(chat, &nick);
     serial = bearer != SLOT_NONE ? session_record(chat, bearer)->serial : 0;
-    if (bearer == session)
+    if (bearer != SLOT_NONE && person_is_same(chat, bearer, session))
         chat_error(chat, session, "You can not ignore yourself.");
     else if (ignore_remove(chat, session, &nick, serial))
         chat_reply(chat, session, "You hear %s again.", nick.bytes);
@@ -222,6 +291,8 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         chat_error(chat, session,
                    "You ignore as many as you may: %u. /ignore lists them, /ignore NICK ends one.",
                    chat->config->max_ignores);
+    for (uint32_t other = person_next(chat, session); other != session; other = person_next(chat, other))
+        ignore_copy(chat, other, session);
     return 0;
 }
 

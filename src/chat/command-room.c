@@ -10,6 +10,7 @@
 #include "base/macro.h"
 #include "base/parse.h"
 #include "chat/command.h"
+#include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 
@@ -54,7 +55,7 @@ static uint32_t find_room(Chat *chat, uint32_t session, Arguments word)
 
 static void answer_where(Chat *chat, uint32_t room)
 {
-    uint32_t n_others = chat->rooms[room].n_members - 1;
+    uint32_t n_others = chat->rooms[room].n_people - 1;
 
     chat_answer(chat, "You are in #%s now, ", chat->state.rooms[room].name.bytes);
     if (n_others == 0)
@@ -78,6 +79,15 @@ static bool show_history(Chat *chat, uint32_t session, uint32_t room, uint32_t n
         return false;
     chat_tell(chat, session, ENTRY_REPLAY, SLOT_NONE, (const char *) &span, sizeof span);
     return true;
+}
+
+/* The other sessions of the person hear what was done for them, too. */
+static void tell_others(Chat *chat, uint32_t session, const char *what, const Name *room)
+{
+    uint32_t other = person_next(chat, session);
+
+    for (; other != session; other = person_next(chat, other))
+        chat_reply(chat, other, "You %s #%s, by another of your connections.", what, room->bytes);
 }
 
 int command_join(Chat *chat, uint32_t session, Arguments arguments)
@@ -107,9 +117,22 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
     if (chat->state.rooms[room].topic_n > 0)
         answer_topic(chat, room);
     chat_answer_send(chat, session);
-    if (chat->sessions[session].n_rooms > n_rooms)
+    if (chat->sessions[session].n_rooms > n_rooms) {
         (void) show_history(chat, session, room, chat->config->history);
+        tell_others(chat, session, "came into", &name);
+    }
     return 0;
+}
+
+/* The other sessions have another current room if theirs was left. */
+static void move_others(Chat *chat, uint32_t session, uint32_t room)
+{
+    uint32_t other = person_next(chat, session);
+
+    for (; other != session; other = person_next(chat, other))
+        if (session_record(chat, other)->current_room == room)
+            state_edit_session(&chat->state, other)->current_room =
+                chat->state.members[chat->sessions[other].first_member].room;
 }
 
 int command_leave(Chat *chat, uint32_t session, Arguments arguments)
@@ -137,6 +160,8 @@ int command_leave(Chat *chat, uint32_t session, Arguments arguments)
         return error_fold(r);
     if (record->current_room == room)
         record->current_room = chat->state.members[chat->sessions[session].first_member].room;
+    move_others(chat, session, room);
+    tell_others(chat, session, "left", &left);
     chat_answer(chat, "You left #%s. ", left.bytes);
     answer_where(chat, record->current_room);
     chat_answer_send(chat, session);
@@ -151,7 +176,7 @@ static uint32_t largest_rooms(const Chat *chat, uint32_t top[ROOMS_LISTED])
     for (uint32_t room = 0; room < chat->room_slots.n_touched; room++) {
         if (chat->state.rooms[room].created_wall == 0 || chat->rooms[room].n_members == 0)
             continue;
-        for (at = n; at > 0 && chat->rooms[top[at - 1]].n_members < chat->rooms[room].n_members; at--)
+        for (at = n; at > 0 && chat->rooms[top[at - 1]].n_people < chat->rooms[room].n_people; at--)
             if (at < ROOMS_LISTED)
                 top[at] = top[at - 1];
         if (at < ROOMS_LISTED)
@@ -170,7 +195,7 @@ int command_rooms(Chat *chat, uint32_t session, Arguments arguments)
     for (i = 0; i < n && sizeof chat->answer.text - chat->answer.n > LIMIT_TOPIC_BYTES + ANSWER_REST; i++) {
         const RoomRecord *room = &chat->state.rooms[top[i]];
 
-        chat_answer(chat, "\n#%s (%u)%s%.*s", room->name.bytes, chat->rooms[top[i]].n_members,
+        chat_answer(chat, "\n#%s (%u)%s%.*s", room->name.bytes, chat->rooms[top[i]].n_people,
                     room->topic_n > 0 ? " " : "", room->topic_n, room->topic);
     }
     if (i < n_all)
@@ -186,12 +211,15 @@ int command_who(Chat *chat, uint32_t session, Arguments arguments)
 
     if (room == SLOT_NONE)
         return 0;
-    n = chat->rooms[room].n_members;
+    n = chat->rooms[room].n_people;
     chat_answer(chat, "%u %s in #%s:", n, n == 1 ? "person" : "people", chat->state.rooms[room].name.bytes);
     for (member = chat->rooms[room].first_member; member != SLOT_NONE;
          member = chat->members[member].next_in_room) {
-        const SessionRecord *record = session_record(chat, chat->state.members[member].session);
+        uint32_t who = chat->members[member].session;
+        const SessionRecord *record = session_record(chat, who);
 
+        if (!person_is_first(chat, who))
+            continue;
         if (sizeof chat->answer.text - chat->answer.n < ANSWER_REST)
             break;
         if (n_listed++ == 0 || chat->answer.n - line > WHO_COLUMNS) {
@@ -200,7 +228,8 @@ int command_who(Chat *chat, uint32_t session, Arguments arguments)
         } else {
             chat_answer(chat, ", ");
         }
-        chat_answer(chat, "%s%s", record->nick.bytes, record->flags & SESSION_AWAY ? " (away)" : "");
+        chat_answer(chat, "%s%s%s", record->nick.bytes, person_mark(chat, who, session),
+                    record->flags & SESSION_AWAY ? " (away)" : "");
     }
     if (n_listed < n)
         chat_answer(chat, "\nand %u more", n - n_listed);

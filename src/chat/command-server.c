@@ -11,16 +11,16 @@
 
 #include "base/macro.h"
 #include "chat/command.h"
+#include "chat/person.h"
 #include "chat/session.h"
 
 static const struct {
-    const char *name;
+    const char *name, *yes, *no;
     uint8_t bit;
 } SETTINGS[] = {
-    {"time", SETTING_TIME},
-    {"bell", SETTING_BELL},
-    {"color", SETTING_COLOR},
-    {"joins", SETTING_JOINS},
+    {"time", "on", "off", SETTING_TIME},         {"bell", "on", "off", SETTING_BELL},
+    {"color", "on", "off", SETTING_COLOR},       {"joins", "on", "off", SETTING_JOINS},
+    {"mark", "ascii", "unicode", SETTING_ASCII},
 };
 
 static void list_settings(Chat *chat, uint32_t session)
@@ -29,16 +29,26 @@ static void list_settings(Chat *chat, uint32_t session)
 
     for (size_t i = 0; i < N_ELEMENTS(SETTINGS); i++)
         chat_answer(chat, "%s%s %s", i > 0 ? ", " : "", SETTINGS[i].name,
-                    settings & SETTINGS[i].bit ? "on" : "off");
+                    settings & SETTINGS[i].bit ? SETTINGS[i].yes : SETTINGS[i].no);
     chat_answer(chat, ".");
     chat_answer_send(chat, session);
+}
+
+static void set_bit(Chat *chat, uint32_t session, uint8_t bit, bool is_on)
+{
+    uint32_t each = session;
+
+    do {
+        uint8_t *settings = &state_edit_session(&chat->state, each)->settings;
+
+        *settings = (uint8_t) (is_on ? *settings | bit : *settings & ~bit);
+    } while ((each = person_next(chat, each)) != session);
 }
 
 int command_set(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments name = arguments_next(&arguments), value = arguments_next(&arguments);
-    uint8_t *settings = &state_edit_session(&chat->state, session)->settings;
-    bool is_on = arguments_equal(value, "on");
+    bool is_on;
     size_t i;
 
     if (name.n == 0) {
@@ -48,15 +58,17 @@ int command_set(Chat *chat, uint32_t session, Arguments arguments)
     for (i = 0; i < N_ELEMENTS(SETTINGS) && !arguments_equal(name, SETTINGS[i].name);)
         i++;
     if (i == N_ELEMENTS(SETTINGS)) {
-        chat_error(chat, session, "There is no such setting. There are time, bell, color and joins.");
+        chat_error(chat, session, "There is no such setting. There are time, bell, color, joins and mark.");
         return 0;
     }
-    if (arguments.n > 0 || (!is_on && !arguments_equal(value, "off"))) {
-        chat_error(chat, session, "A setting is on or off: /set %s on", SETTINGS[i].name);
+    is_on = arguments_equal(value, SETTINGS[i].yes);
+    if (arguments.n > 0 || (!is_on && !arguments_equal(value, SETTINGS[i].no))) {
+        chat_error(chat, session, "This setting is %s or %s: /set %s %s", SETTINGS[i].yes, SETTINGS[i].no,
+                   SETTINGS[i].name, SETTINGS[i].yes);
         return 0;
     }
-    *settings = (uint8_t) (is_on ? *settings | SETTINGS[i].bit : *settings & ~SETTINGS[i].bit);
-    chat_reply(chat, session, "%s is %s now.", SETTINGS[i].name, is_on ? "on" : "off");
+    set_bit(chat, session, SETTINGS[i].bit, is_on);
+    chat_reply(chat, session, "%s is %s now.", SETTINGS[i].name, is_on ? SETTINGS[i].yes : SETTINGS[i].no);
     return 0;
 }
 
@@ -111,7 +123,8 @@ int command_help(Chat *chat, uint32_t session, Arguments arguments)
         arguments.n--;
     }
     for (const Command *command = COMMANDS; command->name != NULL; command++)
-        if (arguments.n == 0 || arguments_equal(arguments, command->name))
+        if (arguments.n == 0 ? !command->is_for_operators || person_is_operator(chat, session)
+                             : arguments_equal(arguments, command->name))
             answer_command(chat, command);
     if (chat->answer.n == 0) {
         chat_error(chat, session, "There is no such command. /help lists them.");

@@ -7,34 +7,43 @@
 #include "base/macro.h"
 #include "base/text.h"
 #include "chat/command.h"
+#include "chat/person.h"
 #include "chat/session.h"
 
+#define COMMAND(word, more, what, function, ...)                                                             \
+    {                                                                                                        \
+        .name = (word), .arguments = (more), .help = (what), .run = (function), __VA_ARGS__                  \
+    }
+
 const Command COMMANDS[] = {
-    {"nick", "NAME", "take another name", command_nick},
-    {"me", "ACTION", "say what you do: * alice waves", command_me},
-    {"msg", "NICK TEXT", "say something to one person only", command_msg},
-    {"reply", "TEXT", "answer the last private line", command_reply},
-    {"join", "#ROOM", "enter a room, or make one; it becomes your current room", command_join},
-    {"leave", "[#ROOM]", "leave a room", command_leave},
-    {"rooms", "", "list the rooms, largest first", command_rooms},
-    {"who", "[#ROOM]", "list who is in a room", command_who},
-    {"whois", "NICK", "tell about one person", command_whois},
-    {"topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic},
-    {"away", "[TEXT]", "say that you are away and why, or that you are back", command_away},
-    {"ignore", "[NICK]", "hear no more of somebody, or hear them again", command_ignore},
-    {"history", "[N]", "show the last lines of your current room again", command_history},
-    {"set", "[NAME on|off]", "show or change your settings: time, bell, color, joins", command_set},
-    {"time", "", "tell the time of the server", command_time},
-    {"version", "", "tell what runs here and since when", command_version},
-    {"help", "[COMMAND]", "list the commands, or explain one", command_help},
-    {"quit", "", "leave the chat", command_quit},
+    COMMAND("nick", "NAME", "take another name", command_nick, .must_wait = command_nick_must_wait),
+    COMMAND("me", "ACTION", "say what you do: * alice waves", command_me),
+    COMMAND("msg", "NICK TEXT", "say something to one person only", command_msg),
+    COMMAND("reply", "TEXT", "answer the last private line", command_reply),
+    COMMAND("join", "#ROOM", "enter a room, or make one; it becomes your current room", command_join),
+    COMMAND("leave", "[#ROOM]", "leave a room", command_leave),
+    COMMAND("rooms", "", "list the rooms, largest first", command_rooms),
+    COMMAND("who", "[#ROOM]", "list who is in a room", command_who),
+    COMMAND("whois", "NICK", "tell about one person", command_whois),
+    COMMAND("topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic),
+    COMMAND("away", "[TEXT]", "say that you are away and why, or that you are back", command_away),
+    COMMAND("ignore", "[NICK]", "hear no more of somebody, or hear them again", command_ignore),
+    COMMAND("history", "[N]", "show the last lines of your current room again", command_history),
+    COMMAND("set", "[NAME VALUE]", "show or change your settings: time, bell, color, joins, mark",
+            command_set),
+    COMMAND("time", "", "tell the time of the server", command_time),
+    COMMAND("version", "", "tell what runs here and since when", command_version),
+    COMMAND("help", "[COMMAND]", "list the commands, or explain one", command_help),
+    COMMAND("quit", "", "leave the chat", command_quit),
+    COMMAND("kick", "NICK [REASON]", "disconnect somebody", command_kick, .is_for_operators = true),
+    COMMAND("announce", "TEXT", "tell everybody, in all rooms", command_announce, .is_for_operators = true),
 #ifdef CHATD_FAULTS
-    {"crash", "", "fault", command_crash},
-    {"abort", "", "fail an assertion", command_abort},
-    {"hang", "", "never end", command_hang},
-    {"overflow", "", "use up the stack", command_overflow},
+    COMMAND("crash", "", "fault", command_crash),
+    COMMAND("abort", "", "fail an assertion", command_abort),
+    COMMAND("hang", "", "never end", command_hang),
+    COMMAND("overflow", "", "use up the stack", command_overflow),
 #endif
-    {NULL, NULL, NULL, NULL},
+    {.name = NULL},
 };
 
 Arguments arguments_next(Arguments *arguments)
@@ -59,7 +68,8 @@ static void command_unknown(Chat *chat, uint32_t session, Arguments word)
     size_t n = 0;
 
     for (const Command *command = COMMANDS; command->name != NULL; command++)
-        names[n++] = command->name;
+        if (!command->is_for_operators || person_is_operator(chat, session))
+            names[n++] = command->name;
     if (word.n >= sizeof text) {
         chat_error(chat, session,
                    "Unknown command. /help lists them; two slashes say a line that begins with one.");
@@ -76,26 +86,37 @@ static void command_unknown(Chat *chat, uint32_t session, Arguments word)
                    text);
 }
 
+static const Command *command_find(Arguments word)
+{
+    for (const Command *command = COMMANDS; command->name != NULL; command++)
+        if (arguments_equal(word, command->name))
+            return command;
+    return NULL;
+}
+
 static int command_run(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
+    const Command *command = command_find(word);
 
-    for (const Command *command = COMMANDS; command->name != NULL; command++) {
-        if (!arguments_equal(word, command->name))
-            continue;
-        if (arguments.n == 0 && command->arguments[0] != '\0' && command->arguments[0] != '[') {
-            chat_error(chat, session, "/%s needs more words: /%s %s", command->name, command->name,
-                       command->arguments);
-            return 0;
-        }
-        if (arguments.n > 0 && command->arguments[0] == '\0') {
-            chat_error(chat, session, "/%s is a command without more words.", command->name);
-            return 0;
-        }
-        return command->run(chat, session, arguments);
+    if (command == NULL) {
+        command_unknown(chat, session, word);
+        return 0;
     }
-    command_unknown(chat, session, word);
-    return 0;
+    if (command->is_for_operators && !person_is_operator(chat, session)) {
+        chat_error(chat, session, "/%s is for operators.", command->name);
+        return 0;
+    }
+    if (arguments.n == 0 && command->arguments[0] != '\0' && command->arguments[0] != '[') {
+        chat_error(chat, session, "/%s needs more words: /%s %s", command->name, command->name,
+                   command->arguments);
+        return 0;
+    }
+    if (arguments.n > 0 && command->arguments[0] == '\0') {
+        chat_error(chat, session, "/%s is a command without more words.", command->name);
+        return 0;
+    }
+    return command->run(chat, session, arguments);
 }
 
 bool command_is(const char *line, size_t n)
@@ -103,15 +124,35 @@ bool command_is(const char *line, size_t n)
     return n > 0 && line[0] == '/' && !(n > 1 && line[1] == '/');
 }
 
+/* Cleaned, to chat->line, and without spaces at its end. Returns the length. */
+static size_t line_clean(Chat *chat, const char *line, size_t n)
+{
+    assert(n <= LIMIT_LINE_BYTES);
+    n = text_clean(chat->line, line, n);
+    while (n > 0 && chat->line[n - 1] == ' ')
+        n--;
+    return n;
+}
+
+bool command_must_wait(Chat *chat, uint32_t session, const char *line, size_t n)
+{
+    Arguments arguments;
+    const Command *command;
+
+    n = line_clean(chat, line, n);
+    if (!command_is(chat->line, n))
+        return false;
+    arguments = (Arguments){.text = chat->line + 1, .n = n - 1};
+    command = command_find(arguments_next(&arguments));
+    return command != NULL && command->must_wait != NULL && command->must_wait(chat, session, arguments);
+}
+
 int command_execute(Chat *chat, uint32_t session, const char *line, size_t n)
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
     char *text = chat->line;
 
-    assert(n <= LIMIT_LINE_BYTES);
-    n = text_clean(text, line, n);
-    while (n > 0 && text[n - 1] == ' ')
-        n--;
+    n = line_clean(chat, line, n);
     if (n == 0)
         return 0;
     if (command_is(text, n))

@@ -21,6 +21,9 @@ typedef struct Command {
     const char *help;      /* one line */
     /* 0, or a negative errno. */
     int (*run)(Chat *chat, uint32_t session, Arguments arguments);
+    /* Whether it has to wait for an answer from elsewhere, for which it has asked then; NULL: never. */
+    bool (*must_wait)(Chat *chat, uint32_t session, Arguments arguments);
+    bool is_for_operators;
 } Command;
 
 /* The table, ended by one without a name. */
@@ -35,6 +38,12 @@ int command_execute(Chat *chat, uint32_t session, const char *line, size_t n);
 /* Whether the line is a command: before it runs, its session should be sent what it has not read yet. */
 bool command_is(const char *line, size_t n);
 
+/*
+ * Whether that line can not be executed yet. It has changed nothing, and has to be looked at again when there
+ * is an answer; until then its session is not listened to.
+ */
+bool command_must_wait(Chat *chat, uint32_t session, const char *line, size_t n);
+
 /* The first word of *arguments, which is moved behind it. Empty when there is none. */
 Arguments arguments_next(Arguments *arguments);
 static inline bool arguments_equal(Arguments word, const char *text)
@@ -44,6 +53,7 @@ static inline bool arguments_equal(Arguments word, const char *text)
 
 /* Handlers, by what they are about. */
 int command_nick(Chat *chat, uint32_t session, Arguments arguments);
+bool command_nick_must_wait(Chat *chat, uint32_t session, Arguments arguments);
 int command_me(Chat *chat, uint32_t session, Arguments arguments);
 int command_msg(Chat *chat, uint32_t session, Arguments arguments);
 int command_reply(Chat *chat, uint32_t session, Arguments arguments);
@@ -61,6 +71,10 @@ int command_time(Chat *chat, uint32_t session, Arguments arguments);
 int command_version(Chat *chat, uint32_t session, Arguments arguments);
 int command_help(Chat *chat, uint32_t session, Arguments arguments);
 int command_quit(Chat *chat, uint32_t session, Arguments arguments);
+int command_kick(Chat *chat, uint32_t session, Arguments arguments);
+int command_announce(Chat *chat, uint32_t session, Arguments arguments);
+/* The session that bears the nick in `word`; SLOT_NONE: nobody does, and the asker was told. */
+uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word);
 #ifdef CHATD_FAULTS
 int command_crash(Chat *chat, uint32_t session, Arguments arguments);
 int command_abort(Chat *chat, uint32_t session, Arguments arguments);

@@ -65,3 +65,13 @@ const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n)
 {
     return n < chat->sessions[session].n_ignored ? &ignore_records(chat, session)[n].name : NULL;
 }
+
+void ignore_copy(Chat *chat, uint32_t to, uint32_t from)
+{
+    const IgnoredRecord *source = ignore_records(chat, from), *records = ignore_records(chat, to);
+    uint8_t n = chat->sessions[from].n_ignored;
+
+    for (uint8_t i = 0; i < n; i++)
+        *state_edit_ignored(&chat->state, &records[i]) = source[i];
+    ignore_set_n(chat, to, n);
+}

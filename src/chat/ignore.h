@@ -13,5 +13,7 @@ bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t na
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
 /* Forgets the name, and whoever bears it now under any name. False: neither is ignored. */
 bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial);
+/* Has `to` ignore whom `from` does. */
+void ignore_copy(Chat *chat, uint32_t to, uint32_t from);
 /* The n-th ignored name, counted from 0; NULL: there are no more. */
 const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n);

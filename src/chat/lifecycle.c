@@ -106,6 +106,7 @@ void chat_done(Chat *chat)
     index_done(&chat->nicks);
     index_done(&chat->room_names);
     index_done(&chat->addresses);
+    index_done(&chat->accounts);
     free(chat->turn.rooms);
     free(chat->turn.sessions);
     free(chat->members);

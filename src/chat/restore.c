@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/check.h"
+#include "chat/person.h"
 #include "chat/restore.h"
 #include "chat/room.h"
 #include "chat/session.h"
@@ -23,6 +24,7 @@ static int restore_session(Chat *chat, uint32_t session)
     SessionRecord *edited;
 
     *side = (SessionSide){.first_member = SLOT_NONE,
+                          .next_of_person = session,
                           .lag_previous = SLOT_NONE,
                           .lag_next = SLOT_NONE,
                           .n_ignored = (uint8_t) record->n_ignored};
@@ -118,6 +120,8 @@ static const char *find_fault(const Chat *chat, uint32_t session, uint32_t *last
         if (*seen == session + 1)
             return "a session is in a room twice";
         *seen = session + 1;
+        if (room_member(chat, chat->state.members[member].room, person_next(chat, session)) == SLOT_NONE)
+            return "the sessions of a person are in different rooms";
     }
     return NULL;
 }

@@ -2,11 +2,13 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/person.h"
 #include "chat/room.h"
 
 int room_index(Chat *chat, uint32_t room, const Name *name)
@@ -17,7 +19,7 @@ int room_index(Chat *chat, uint32_t room, const Name *name)
     if (index_find(&chat->room_names, key.bytes, key.n) != NULL)
         return ROOM_NAME_TAKEN;
     chat->rooms[room].first_member = SLOT_NONE;
-    chat->rooms[room].n_members = 0;
+    chat->rooms[room].n_members = chat->rooms[room].n_people = 0;
     return error_trace(index_add(&chat->room_names, key.bytes, key.n, room));
 }
 
@@ -68,21 +70,13 @@ uint32_t room_find(const Chat *chat, const Name *name)
     return room != NULL ? *room : SLOT_NONE;
 }
 
-uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session)
-{
-    uint32_t member = chat->sessions[session].first_member;
-
-    while (member != SLOT_NONE && chat->state.members[member].room != room)
-        member = chat->members[member].next_of_session;
-    return member;
-}
-
 void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
 {
     SessionSide *of_session = &chat->sessions[session];
     RoomSide *of_room = &chat->rooms[room];
     MemberSide *side = &chat->members[member];
 
+    of_room->n_people += !person_is_elsewhere(chat, room, session);
     *side = (MemberSide){
         .previous_in_room = SLOT_NONE,
         .next_in_room = of_room->first_member,
@@ -111,22 +105,57 @@ static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t 
         link = &chat->members[*link].next_of_session;
     *link = side->next_of_session;
     chat->rooms[room].n_members--;
+    chat->rooms[room].n_people -= !person_is_elsewhere(chat, room, session);
     chat->sessions[session].n_rooms--;
 }
 
-/* Whether there is a place for somebody in one more room: for everybody who may still come one is kept free,
- * so that nobody is without the lobby. */
-static bool has_place(const Chat *chat, uint32_t session)
+/* Whether there are places for all sessions of somebody in one more room: for everybody who may still come
+ * one is kept free, so that nobody is without the lobby. */
+static bool has_places(const Chat *chat, uint32_t session)
 {
-    uint64_t to_come = chat->state.header->max_sessions - chat_n_people(chat);
+    uint64_t to_come = chat->state.header->max_sessions - chat_n_sessions(chat);
+    uint64_t n = person_n_sessions(chat, session);
 
     return chat->sessions[session].n_rooms == 0 ||
-           slots_n_used(&chat->member_slots) + to_come < chat->state.header->max_members;
+           slots_n_used(&chat->member_slots) + to_come + n <= chat->state.header->max_members;
+}
+
+/* Hears what is said in the room from now on. */
+static void room_add(Chat *chat, uint32_t session, uint32_t room)
+{
+    uint32_t member = slots_take(&chat->member_slots);
+
+    assert(member != SLOT_NONE);
+    *state_edit_member(&chat->state, member) =
+        (MemberRecord){.joined = chat->state.header->head,
+                       .session = session,
+                       .room = room,
+                       .order = state_edit_counters(&chat->state)->next_member++};
+    room_link(chat, member, session, room);
+    /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
+     */
+    chat_touch_session(chat, session);
+}
+
+static void room_remove(Chat *chat, uint32_t session, uint32_t room)
+{
+    uint32_t member = room_member(chat, room, session);
+
+    assert(member != SLOT_NONE);
+    room_unlink(chat, member, session, room);
+    state_edit_member(&chat->state, member)->joined = 0;
+    slots_give(&chat->member_slots, member);
+}
+
+static void room_free_if_empty(Chat *chat, uint32_t room)
+{
+    if (chat->rooms[room].n_members == 0 && room != ROOM_LOBBY)
+        room_free(chat, room);
 }
 
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
-    uint32_t room = room_find(chat, name), member, max = chat_room_bound(chat);
+    uint32_t room = room_find(chat, name), max = chat_room_bound(chat), other;
     int r;
 
     if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
@@ -135,7 +164,7 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     }
     if (chat->config->max_rooms_per_client != 0)
         max = MIN(max, chat->config->max_rooms_per_client);
-    if (chat->sessions[session].n_rooms >= max || !has_place(chat, session))
+    if (chat->sessions[session].n_rooms >= max || !has_places(chat, session))
         return ROOM_TOO_MANY_OF_CLIENT;
     if (room == SLOT_NONE) {
         /* The lobby is not one of those that MaxRooms= counts. */
@@ -143,50 +172,65 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
         if (slots_n_used(&chat->room_slots) > MIN(max, chat->state.header->max_rooms - 1))
             return ROOM_TOO_MANY;
     }
-    member = slots_take(&chat->member_slots);
-    if (member == SLOT_NONE)
-        return ROOM_TOO_MANY_OF_CLIENT;
     if (room == SLOT_NONE) {
         r = room_make(chat, name, &room);
-        if (r < 0) {
-            slots_give(&chat->member_slots, member);
+        if (r < 0)
             return error_trace(r);
-        }
     }
-    room_link(chat, member, session, room);
+    room_add(chat, session, room);
+    for (other = person_next(chat, session); other != session; other = person_next(chat, other))
+        room_add(chat, other, room);
     room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
-    *state_edit_member(&chat->state, member) =
-        (MemberRecord){.joined = chat->state.header->head,
-                       .session = session,
-                       .room = room,
-                       .order = state_edit_counters(&chat->state)->next_member++};
-    /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
-     */
-    chat_touch_session(chat, session);
+    /* None of them is told that they have come. */
+    do
+        state_edit_member(&chat->state, room_member(chat, room, other))->joined = chat->state.header->head;
+    while ((other = person_next(chat, other)) != session);
     *ret_room = room;
+    return 0;
+}
+
+int room_follow(Chat *chat, uint32_t session, uint32_t other)
+{
+    uint32_t *rooms = calloc(chat->sessions[other].n_rooms, sizeof *rooms), n = 0;
+
+    if (rooms == NULL)
+        return error_origin(-ENOMEM);
+    /* The list begins with the room that was entered last. */
+    for (uint32_t member = chat->sessions[other].first_member; member != SLOT_NONE;
+         member = chat->members[member].next_of_session)
+        rooms[n++] = chat->state.members[member].room;
+    while (n > 0)
+        room_add(chat, session, rooms[--n]);
+    free(rooms);
     return 0;
 }
 
 void room_leave(Chat *chat, uint32_t session, uint32_t room)
 {
-    uint32_t member = room_member(chat, room, session);
+    uint32_t other = session;
 
-    assert(member != SLOT_NONE);
     room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
-    room_unlink(chat, member, session, room);
-    state_edit_member(&chat->state, member)->joined = 0;
-    slots_give(&chat->member_slots, member);
-    if (chat->rooms[room].n_members == 0 && room != ROOM_LOBBY)
-        room_free(chat, room);
+    do
+        room_remove(chat, other, room);
+    while ((other = person_next(chat, other)) != session);
+    room_free_if_empty(chat, room);
+}
+
+void room_drop(Chat *chat, uint32_t session, uint32_t room)
+{
+    if (!person_is_elsewhere(chat, room, session))
+        room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
+    room_remove(chat, session, room);
+    room_free_if_empty(chat, room);
 }
 
 void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n)
 {
     RoomRecord *record;
 
-    if (chat->rooms[room].n_members <= ANNOUNCE_PEOPLE) {
+    if (chat->rooms[room].n_people <= ANNOUNCE_PEOPLE) {
         /* Whoever is alone need not be told. */
-        if (chat->rooms[room].n_members > 1)
+        if (chat->rooms[room].n_people > 1)
             chat_tell_room(chat, room, kind, session, text, n);
         return;
     }

@@ -3,7 +3,8 @@
 #pragma once
 
 /* Rooms, and who is in them. A room is made by the first who joins and gone when the last has left; the lobby
- * stays. */
+ * stays. All sessions of a person are in the same rooms (chat/person.h): what is done by one is done by all.
+ */
 
 #include "chat/chat.h"
 
@@ -16,15 +17,17 @@ enum {
 int room_make_lobby(Chat *chat);
 /* The room of that name, or SLOT_NONE. */
 uint32_t room_find(const Chat *chat, const Name *name);
-/* The membership of a session in a room, or SLOT_NONE. */
-uint32_t room_member(const Chat *chat, uint32_t room, uint32_t session);
 /*
  * Enters the room of that name, which is made if need be, and tells the others. Being in it already is fine.
  * 0 with *ret_room, ROOM_TOO_MANY, ROOM_TOO_MANY_OF_CLIENT, or a negative errno.
  */
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room);
+/* One more session of a person enters the rooms that the other is in. There must be places. 0, or -ENOMEM. */
+int room_follow(Chat *chat, uint32_t session, uint32_t other);
 /* Leaves a room it is in, and tells the others. */
 void room_leave(Chat *chat, uint32_t session, uint32_t room);
+/* The same of one session alone: nobody is told if its person stays. */
+void room_drop(Chat *chat, uint32_t session, uint32_t room);
 /* Tells the others that `session` came, left or is now called `text`: at once, or summed up where there are
  * many. */
 void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n);

@@ -10,40 +10,80 @@
 #include "base/macro.h"
 #include "chat/ignore.h"
 #include "chat/peer.h"
+#include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 
-static int nick_add(Chat *chat, uint32_t session, const Name *nick)
-{
-    NameKey key;
-    int r;
+/* Of a login name that needs a number (ASCII, or it would not be two names) so many bytes are kept. */
+enum { LOGIN_KEPT = 16 };
 
-    name_fold(nick->bytes, nick->n, &key);
-    if (index_find(&chat->nicks, key.bytes, key.n) != NULL)
-        return SESSION_NICK_TAKEN;
-    r = index_add(&chat->nicks, key.bytes, key.n, session);
-    if (r < 0)
-        return error_trace(r);
-    chat->sessions[session].nick_hash = chat_name_hash(&key);
-    return 0;
+/* Another session of that account; SLOT_NONE: there is none. */
+static uint32_t find_account(const Chat *chat, uint32_t uid)
+{
+    const uint32_t *session = index_find(&chat->accounts, &uid, sizeof uid);
+
+    return session != NULL ? *session : SLOT_NONE;
 }
 
-static void nick_remove(Chat *chat, const Name *nick)
+/* One more session of a person who is there has the nick of the others, or none. */
+static int nick_add(Chat *chat, uint32_t session, const Name *nick)
 {
+    uint32_t uid = session_record(chat, session)->peer.uid, bearer = session_find(chat, nick);
+    bool is_verified = person_is_verified(chat, session);
+    uint32_t other = is_verified ? find_account(chat, uid) : SLOT_NONE;
+    NameKey key;
+    int r = 0;
+
+    if (bearer != SLOT_NONE ? !person_is_same(chat, bearer, session) : other != SLOT_NONE)
+        return SESSION_NICK_TAKEN;
+    name_fold(nick->bytes, nick->n, &key);
+    if (bearer != SLOT_NONE)
+        person_link(chat, session, bearer);
+    else
+        r = index_add(&chat->nicks, key.bytes, key.n, session);
+    if (r == 0 && is_verified && other == SLOT_NONE)
+        r = index_add(&chat->accounts, &uid, sizeof uid, session);
+    chat->sessions[session].nick_hash = chat_name_hash(&key);
+    return error_trace(r);
+}
+
+/* What led to `session` leads to another session of its person, or is removed. */
+static void index_leave(Index *index, const void *key, size_t n, uint32_t session, uint32_t other)
+{
+    uint32_t *found = index_find(index, key, n);
+
+    if (other == session)
+        index_remove(index, key, n);
+    else if (*found == session)
+        *found = other;
+}
+
+static void nick_remove(Chat *chat, uint32_t session, const Name *nick)
+{
+    uint32_t other = person_next(chat, session), uid = session_record(chat, session)->peer.uid;
     NameKey key;
 
     name_fold(nick->bytes, nick->n, &key);
-    index_remove(&chat->nicks, key.bytes, key.n);
+    index_leave(&chat->nicks, key.bytes, key.n, session, other);
+    if (person_is_verified(chat, session))
+        index_leave(&chat->accounts, &uid, sizeof uid, session, other);
+    person_unlink(chat, session);
+}
+
+static void guest_name(Chat *chat, Name *ret_name)
+{
+    *ret_name = (Name){0};
+    ret_name->n = (uint8_t) snprintf(ret_name->bytes, sizeof ret_name->bytes, "guest%" PRIu64,
+                                     state_edit_counters(&chat->state)->next_guest++);
 }
 
 static int nick_add_guest(Chat *chat, uint32_t session)
 {
-    Name nick = {0};
+    Name nick;
     int r;
 
     do {
-        nick.n = (uint8_t) snprintf(nick.bytes, sizeof nick.bytes, "guest%" PRIu64,
-                                    state_edit_counters(&chat->state)->next_guest++);
+        guest_name(chat, &nick);
         r = nick_add(chat, session, &nick);
     } while (r == SESSION_NICK_TAKEN);
     state_edit_session(&chat->state, session)->nick = nick;
@@ -88,7 +128,6 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
         .serial = header->next_serial++,
         .settings = SETTING_TIME | SETTING_JOINS,
         .current_room = ROOM_LOBBY,
-        .greet_others = chat_n_people(chat) - 1,
         .connected = (uint32_t) (chat->wall / USEC_PER_SEC),
         .spoke = (uint32_t) (chat->wall / USEC_PER_SEC),
         .peer = *peer,
@@ -98,12 +137,13 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
         .first_member = SLOT_NONE,
         .lag_previous = SLOT_NONE,
         .lag_next = SLOT_NONE,
+        .next_of_person = session,
         .is_touched = side->is_touched,
         .chain = side->chain,
     };
 }
 
-/* What a newcomer is shown of the lobby comes before everything else it reads. */
+/* What a newcomer is shown of its room comes before everything else it reads. */
 static void session_show_history(Chat *chat, uint32_t session, uint32_t room)
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
@@ -115,24 +155,113 @@ static void session_show_history(Chat *chat, uint32_t session, uint32_t room)
     }
 }
 
-int session_may_open(const Chat *chat, const Peer *peer)
+/* Whether there are places in all rooms of its person for one more session; each to come keeps one, too. */
+static bool has_places(const Chat *chat, uint32_t other)
+{
+    uint64_t to_come = chat->state.header->max_sessions - chat_n_sessions(chat);
+    uint64_t n = other != SLOT_NONE ? chat->sessions[other].n_rooms : 1;
+
+    return slots_n_used(&chat->member_slots) + to_come - 1 + n <= chat->state.header->max_members;
+}
+
+/* The nick of an account that nobody is there from: its name, or with a number if the owner of another
+ * account is called that. *ret_bearer is the guest who bears it; SLOT_NONE: nobody does. */
+static void account_nick(const Chat *chat, const Identity *identity, Name *ret_nick, uint32_t *ret_bearer)
+{
+    uint32_t bearer;
+
+    *ret_nick = identity->nick;
+    for (unsigned n = 2;; n++) {
+        bearer = session_find(chat, ret_nick);
+        if (bearer == SLOT_NONE || !person_is_verified(chat, bearer))
+            break;
+        *ret_nick = (Name){0};
+        ret_nick->n = (uint8_t) snprintf(ret_nick->bytes, sizeof ret_nick->bytes, "%.*s-%u", LOGIN_KEPT,
+                                         identity->nick.bytes, n);
+    }
+    *ret_bearer = bearer;
+}
+
+int session_may_open(const Chat *chat, const Peer *peer, const Identity *identity)
 {
     uint32_t max = chat->config->max_clients != 0 ? chat->config->max_clients : UINT32_MAX;
+    uint32_t other = identity != NULL ? find_account(chat, identity->uid) : SLOT_NONE;
     char key[PEER_KEY_BYTES];
 
     peer_key(peer, key);
     if (address_is_full(chat, key))
         return SESSION_ADDRESS_FULL;
+    if (other != SLOT_NONE && person_n_sessions(chat, other) >= LIMIT_PERSON_SESSIONS)
+        return SESSION_PERSON_FULL;
     max = MIN(max, chat->state.header->max_sessions);
-    return chat_n_people(chat) >= max || slots_n_used(&chat->member_slots) >= chat->state.header->max_members
-               ? SESSION_FULL
-               : 0;
+    return chat_n_sessions(chat) >= max || !has_places(chat, other) ? SESSION_FULL : 0;
 }
 
-int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
+/* Whoever has a name that is somebody's by right becomes a guest. */
+static int session_displace(Chat *chat, uint32_t session)
 {
-    uint32_t session = slots_take(&chat->session_slots), room;
+    Name guest;
+    int r;
+
+    do {
+        guest_name(chat, &guest);
+        r = session_rename(chat, session, &guest);
+    } while (r == SESSION_NICK_TAKEN);
+    if (r < 0)
+        return error_trace(r);
+    chat_reply(chat, session,
+               "The name you had is that of an account of this host, whose owner has come. You are now %s.",
+               guest.bytes);
+    return 0;
+}
+
+static int nick_add_account(Chat *chat, uint32_t session, const Identity *identity)
+{
+    SessionRecord *record = state_edit_session(&chat->state, session);
+    uint32_t other = find_account(chat, identity->uid), bearer = SLOT_NONE;
+    int r = 0;
+
+    if (other != SLOT_NONE)
+        record->nick = session_record(chat, other)->nick;
+    else
+        account_nick(chat, identity, &record->nick, &bearer);
+    if (bearer != SLOT_NONE)
+        r = session_displace(chat, bearer);
+    if (r == 0)
+        r = nick_add(chat, session, &record->nick);
+    return r > 0 ? error_fold(r) : error_trace(r);
+}
+
+static int session_identify(Chat *chat, uint32_t session, const Identity *identity)
+{
+    SessionRecord *record = state_edit_session(&chat->state, session);
+
+    if (identity == NULL)
+        return error_trace(nick_add_guest(chat, session));
+    record->standing = (uint8_t) (STANDING_VERIFIED | (identity->is_operator ? STANDING_OPERATOR : 0));
+    return error_trace(nick_add_account(chat, session, identity));
+}
+
+static int session_enter(Chat *chat, uint32_t session)
+{
     Name lobby = chat->state.rooms[ROOM_LOBBY].name;
+    uint32_t other = person_next(chat, session), room;
+    int r;
+
+    if (other != session) {
+        person_copy(chat, session, other);
+        session_show_history(chat, session, session_record(chat, session)->current_room);
+        return error_trace(room_follow(chat, session, other));
+    }
+    session_show_history(chat, session, ROOM_LOBBY);
+    r = room_join(chat, session, &lobby, &room);
+    return r > 0 ? error_fold(r) : error_trace(r);
+}
+
+int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_t *ret_session)
+{
+    uint32_t session = slots_take(&chat->session_slots);
+    SessionRecord *record;
     char key[PEER_KEY_BYTES];
     int r;
 
@@ -140,16 +269,15 @@ int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session)
     session_init(chat, session, peer);
     peer_key(peer, key);
     r = address_add(chat, key);
+    if (r == 0)
+        r = session_identify(chat, session, identity);
+    if (r == 0)
+        r = session_enter(chat, session);
     if (r < 0)
         return error_trace(r);
-    r = nick_add_guest(chat, session);
-    if (r < 0)
-        return error_trace(r);
-    session_show_history(chat, session, ROOM_LOBBY);
-    r = room_join(chat, session, &lobby, &room);
-    if (r != 0)
-        return error_fold(r);
-    state_edit_session(&chat->state, session)->cursor = chat->state.header->head;
+    record = state_edit_session(&chat->state, session);
+    record->greet_others = chat_n_people(chat) - 1;
+    record->cursor = chat->state.header->head;
     *ret_session = session;
     return 0;
 }
@@ -210,9 +338,9 @@ void session_close(Chat *chat, uint32_t session)
     uint32_t member;
 
     while ((member = chat->sessions[session].first_member) != SLOT_NONE)
-        room_leave(chat, session, chat->state.members[member].room);
+        room_drop(chat, session, chat->state.members[member].room);
     session_set_lagging(chat, session, false);
-    nick_remove(chat, &record->nick);
+    nick_remove(chat, session, &record->nick);
     address_remove(chat, &record->peer);
     record->serial = 0;
     slots_give(&chat->session_slots, session);
@@ -229,7 +357,7 @@ int session_rename(Chat *chat, uint32_t session, const Name *nick)
     for (member = chat->sessions[session].first_member; member != SLOT_NONE;
          member = chat->members[member].next_of_session)
         room_announce(chat, chat->state.members[member].room, ENTRY_RENAMED, session, nick->bytes, nick->n);
-    nick_remove(chat, &old);
+    nick_remove(chat, session, &old);
     r = nick_add(chat, session, nick);
     state_edit_session(&chat->state, session)->nick = *nick;
     return r > 0 ? error_fold(r) : error_trace(r);
@@ -261,8 +389,10 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
 
     if ((record->flags & SESSION_ENDING) && entry->pos >= record->end)
         return false;
+    if (entry->to == PERSON_EVERYBODY)
+        return entry->from != record->serial;
     if (entry->to != 0)
-        return entry->to == record->serial &&
+        return (entry->to == record->serial || entry->to == person_address(chat, session)) &&
                (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry->from, entry->from_hash));
     if (entry->from == record->serial)
         return false;

@@ -12,13 +12,17 @@
 enum {
     SESSION_FULL = 1,     /* MaxClients= */
     SESSION_ADDRESS_FULL, /* MaxClientsPerAddress= */
+    SESSION_PERSON_FULL,  /* LIMIT_PERSON_SESSIONS */
     SESSION_NICK_TAKEN,
 };
 
-/* Whether one more may come from there: 0, SESSION_FULL or SESSION_ADDRESS_FULL. */
-int session_may_open(const Chat *chat, const Peer *peer);
-/* 0 with *ret_session, or a negative errno. It may open. It is in the lobby, as guestN. */
-int session_open(Chat *chat, const Peer *peer, uint32_t *ret_session);
+typedef struct Identity Identity; /* chat/person.h; NULL: a guest */
+
+/* Whether one more may come from there: 0, or one of the first three. */
+int session_may_open(const Chat *chat, const Peer *peer, const Identity *identity);
+/* 0 with *ret_session, or a negative errno. It may open. It is in the lobby, as guestN or by the name of its
+ * account; or where other sessions of the same person are. */
+int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_t *ret_session);
 /* Links a session that another process left to its nick, its address, and the others who are behind. 0,
  * SESSION_NICK_TAKEN, or a negative errno. */
 int session_restore(Chat *chat, uint32_t session);

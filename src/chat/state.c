@@ -433,6 +433,18 @@ static void copy_header(StateHeader *to, const StateHeader *from)
     to->generation++;
 }
 
+/* What no version before had: where it lies now there was nothing, or padding. */
+static void clear_new_fields(State *state, uint32_t layout, uint32_t n_sessions)
+{
+    SessionRecord *sessions = (SessionRecord *) (uintptr_t) state->sessions;
+
+    if (layout >= 3)
+        return;
+    for (uint32_t i = 0; i < n_sessions; i++)
+        if (sessions[i].serial != 0)
+            sessions[i].standing = 0;
+}
+
 int state_grow(const State *old, const Config *config, uint32_t max_sessions, State *ret_state)
 {
     StateHeader header = header_grown(old->header, config, max_sessions);
@@ -451,6 +463,7 @@ int state_grow(const State *old, const Config *config, uint32_t max_sessions, St
         return error_trace(r);
     }
     copy_header(state.header, old->header);
+    clear_new_fields(&state, old->header->layout, region_use(old, &from.of[REGION_SESSIONS]));
     *ret_state = state;
     return 0;
 }

@@ -39,10 +39,10 @@ typedef struct Config Config;
  * wrote. Each such change takes the next number. (One build of the tests is the version after this one.)
  */
 #ifdef CHATD_NEXT_LAYOUT
-enum { STATE_LAYOUT = 3 };
+enum { STATE_LAYOUT = 4 };
 #define STATE_NEXT_FIELDS uint64_t of_the_next_layout[5];
 #else
-enum { STATE_LAYOUT = 2 };
+enum { STATE_LAYOUT = 3 };
 #define STATE_NEXT_FIELDS
 #endif
 enum { STATE_LAYOUT_OLDEST = 2 }; /* that can be read */
@@ -94,6 +94,14 @@ enum {
     SETTING_COLOR = 1 << 1,
     SETTING_JOINS = 1 << 2,
     SETTING_BELL = 1 << 3,
+    SETTING_ASCII = 1 << 6, /* the mark of verified people is a character of ASCII */
+    SETTINGS_ALL = SETTING_TIME | SETTING_COLOR | SETTING_JOINS | SETTING_BELL | SETTING_ASCII,
+};
+
+/* What the kernel knows of a person: only who came in by the local socket has any. */
+enum {
+    STANDING_VERIFIED = 1 << 0, /* the nick is the login name of peer.uid */
+    STANDING_OPERATOR = 1 << 1, /* root, or a member of OperatorGroup= */
 };
 
 /* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX
@@ -133,6 +141,7 @@ typedef struct __attribute__((aligned(64))) SessionRecord {
     uint32_t reply_session;
     Peer peer;
     Name nick;
+    uint8_t standing; /* of this person; from layout 3 on */
     STATE_NEXT_FIELDS
 } SessionRecord;
 

@@ -2,12 +2,15 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/macro.h"
 #include "chat/ignore.h"
+#include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "chat/stream.h"
 
+/* The settings by which an item looks different. */
+#define RENDERED_SETTINGS (SETTING_TIME | SETTING_COLOR | SETTING_ASCII)
 /* A shared stream's key has these of its readers' settings, and ITEM_OTHER_ROOM. */
-#define SHARED_SETTINGS (SETTING_TIME | SETTING_COLOR | SETTING_JOINS)
+#define SHARED_SETTINGS (RENDERED_SETTINGS | SETTING_JOINS)
 
 /* The positions of what is to be replayed, last first: only backwards links lead from one to the other. */
 static void stream_load_replay(Stream *stream)
@@ -44,13 +47,17 @@ static void stream_find_chains(Stream *stream)
 {
     const Chat *chat = stream->chat;
     const SessionSide *side = &chat->sessions[stream->session];
-    uint32_t member = side->first_member;
+    uint32_t member = side->first_member, other;
 
     stream->n_chains = 0;
     stream->follows_chains = stream->next.cursor >= chat->state.header->flushed;
     if (!stream->follows_chains)
         return;
+    stream_add_chain(stream, &chat->turn.everybody);
     stream_add_chain(stream, &side->chain);
+    for (other = person_next(chat, stream->session); other != stream->session;
+         other = person_next(chat, other))
+        stream_add_chain(stream, &chat->sessions[other].chain);
     for (; member != SLOT_NONE; member = chat->members[member].next_of_session)
         stream_add_chain(stream, &chat->rooms[chat->state.members[member].room].chain);
 }
@@ -102,7 +109,7 @@ void stream_open_shared(Stream *stream, Chat *chat, uint32_t room, uint8_t key)
     stream->chat = chat;
     stream->session = SLOT_NONE;
     stream->room = room;
-    stream->key = key & (SETTING_TIME | SETTING_COLOR | ITEM_OTHER_ROOM);
+    stream->key = key & (RENDERED_SETTINGS | ITEM_OTHER_ROOM);
     stream->hears_joins = key & SETTING_JOINS;
     stream->written = 0;
     stream->n_replay = 0;
@@ -128,7 +135,7 @@ static uint8_t stream_key(const Stream *stream, const Entry *entry)
     if (stream->session == SLOT_NONE)
         return stream->key;
     record = session_record(stream->chat, stream->session);
-    key = record->settings & (SETTING_TIME | SETTING_COLOR);
+    key = record->settings & RENDERED_SETTINGS;
     if (entry == NULL)
         return key;
     if (entry->room != SLOT_NONE && entry->room != record->current_room)

@@ -21,7 +21,7 @@ typedef enum ItemKind {
 /* Chains followed at a time. Who reads more than that looks through all entries. */
 enum { STREAM_CHAINS = 16 };
 
-/* How an item is to be rendered, besides SETTING_TIME and SETTING_COLOR. */
+/* How an item is to be rendered, besides SETTING_TIME, SETTING_COLOR and SETTING_ASCII. */
 enum {
     ITEM_OTHER_ROOM = 1 << 4, /* not the reader's current room: say which */
     ITEM_BELL = 1 << 5,

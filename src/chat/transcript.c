@@ -129,7 +129,7 @@ uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
     Entry *entry;
     char *data;
 
-    assert(draft->nick_n <= UINT8_MAX && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
+    assert(draft->nick_n <= NAME_MAX_BYTES && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
     size += -size % 8; /* at least sizeof(Entry), so that a gap is told from an entry */
     assert(size <= ENTRY_MAX_BYTES);
     pos = ring_place(header, header->head, size);
@@ -149,7 +149,8 @@ uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
         .room = draft->room,
         .text_n = (uint16_t) draft->text_n,
         .kind = (uint8_t) draft->kind,
-        .nick_n = (uint8_t) draft->nick_n,
+        .nick_n = draft->nick_n & 0x7f,
+        .is_verified = draft->is_verified,
         .room_n = (uint8_t) draft->room_name_n,
     };
     data = entry->data;

@@ -11,6 +11,7 @@
  * What was said in a room is linked backwards, so that its history is found without looking at the rest.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,13 +26,14 @@ typedef enum EntryKind {
     ENTRY_PRIVATE,
     ENTRY_JOINED,
     ENTRY_LEFT,
-    ENTRY_RENAMED, /* text: the new nick */
-    ENTRY_TOPIC,   /* text: the topic, or empty */
-    ENTRY_SUMMARY, /* text: who came and went */
-    ENTRY_REPLY,   /* text: the server's lines to one session, joined with \n */
-    ENTRY_ERROR,   /* text: one line */
-    ENTRY_RAW,     /* text: bytes that are sent as they are */
-    ENTRY_REPLAY,  /* text: a TranscriptSpan; what was said in it is read next */
+    ENTRY_RENAMED,   /* text: the new nick */
+    ENTRY_TOPIC,     /* text: the topic, or empty */
+    ENTRY_SUMMARY,   /* text: who came and went */
+    ENTRY_REPLY,     /* text: the server's lines to one session, joined with \n */
+    ENTRY_ERROR,     /* text: one line */
+    ENTRY_RAW,       /* text: bytes that are sent as they are */
+    ENTRY_REPLAY,    /* text: a TranscriptSpan; what was said in it is read next */
+    ENTRY_ANNOUNCED, /* to everybody, wherever they are */
 } EntryKind;
 
 typedef struct TranscriptSpan {
@@ -43,14 +45,15 @@ typedef struct Entry {
     uint64_t prev;      /* position of what was said in the room before this; 0: nothing */
     uint64_t wall;      /* usec since the epoch */
     uint64_t from;      /* a session's serial; 0: the server */
-    uint64_t to;        /* a session's serial; 0: everybody in the room */
+    uint64_t to;        /* a session's serial, or a person (chat/person.h); 0: everybody in the room */
     uint64_t from_hash; /* of the folded nick */
     uint32_t size;      /* of the entry, a multiple of 8 */
     uint32_t next;      /* bytes to the next one of this turn in the room, or to the session; 0: none */
     uint32_t room;      /* SLOT_NONE: in none */
     uint16_t text_n;
     uint8_t kind;
-    uint8_t nick_n;
+    uint8_t nick_n : 7;
+    uint8_t is_verified : 1; /* the nick is a login name */
     uint8_t room_n;
     char data[]; /* nick, name of the room, text; no NULs */
 } Entry;
@@ -86,6 +89,7 @@ typedef struct EntryDraft {
     uint64_t from, to, from_hash, prev, wall;
     const char *nick, *room_name, *text;
     size_t nick_n, room_name_n, text_n;
+    bool is_verified;
 } EntryDraft;
 
 /* An entry has a header, two names, a text, and at most 7 bytes more. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "chat/person.h"
 #include "chat/session.h"
 #include "chat/stream.h"
 #include "front/plain.h"
@@ -47,7 +48,16 @@ static void out_topic_of(Out *out, const RoomRecord *room)
     out_literal(out, "\n");
 }
 
-static void out_greeting(Out *out, const Chat *chat, uint32_t session)
+/* No name can have it in itself (base/name.h). */
+static void out_mark(Out *out, uint8_t key)
+{
+    if (key & SETTING_ASCII)
+        out_literal(out, MARK_ASCII);
+    else
+        out_literal(out, MARK);
+}
+
+static void out_greeting(Out *out, const Chat *chat, uint32_t session, uint8_t key)
 {
     const StateHeader *header = chat->state.header;
     const SessionRecord *record = session_record(chat, session);
@@ -59,6 +69,8 @@ static void out_greeting(Out *out, const Chat *chat, uint32_t session)
     out_put(out, header->host, strlen(header->host));
     out_literal(out, ". You are ");
     out_put(out, record->nick.bytes, record->nick.n);
+    if (record->standing & STANDING_VERIFIED)
+        out_mark(out, key);
     n = snprintf(others, sizeof others, "; %u other%s here. ", record->greet_others,
                  record->greet_others == 1 ? " is" : "s are");
     if (record->greet_others == 0)
@@ -93,6 +105,8 @@ static void out_nick(Out *out, const Entry *entry, uint8_t key)
     if (key & SETTING_COLOR)
         out_put(out, COLORS[entry->from_hash % N_ELEMENTS(COLORS)], STRLEN("\x1b[31m"));
     out_put(out, entry_nick(entry), entry->nick_n);
+    if (entry->is_verified)
+        out_mark(out, key);
     if (key & SETTING_COLOR)
         out_literal(out, "\x1b[0m");
 }
@@ -149,6 +163,8 @@ static void out_room_notice(Out *out, const Entry *entry, uint8_t key)
         out_literal(out, ": ");
     }
     out_put(out, entry_nick(entry), entry->nick_n);
+    if (entry->is_verified)
+        out_mark(out, key);
     switch (entry->kind) {
     case ENTRY_JOINED:
         out_literal(out, " is here");
@@ -190,6 +206,13 @@ static void out_entry(Out *out, const Chat *chat, const Item *item)
         out_put(out, entry_text(entry), entry->text_n);
         out_literal(out, "\n");
         break;
+    case ENTRY_ANNOUNCED:
+        out_literal(out, "-- Announcement by ");
+        out_nick(out, entry, item->key);
+        out_literal(out, ": ");
+        out_put(out, entry_text(entry), entry->text_n);
+        out_literal(out, "\n");
+        break;
     case ENTRY_RAW:
         out_put(out, entry_text(entry), entry->text_n);
         break;
@@ -205,7 +228,7 @@ size_t plain_render(const Chat *chat, uint32_t session, const Item *item, char *
 
     switch (item->kind) {
     case ITEM_GREETING:
-        out_greeting(&out, chat, session);
+        out_greeting(&out, chat, session, item->key);
         break;
     case ITEM_MISSED:
         out_missed(&out, item);

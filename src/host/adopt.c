@@ -185,7 +185,7 @@ static int adoption_init(Adoption *adoption, Server *server)
     const Chat *chat = server->chat;
 
     *adoption = (Adoption){.server = server, .newcomer = {.fd = -1}};
-    adoption->bearers = malloc(sizeof *adoption->bearers * ((size_t) chat_n_people(chat) + 1));
+    adoption->bearers = malloc(sizeof *adoption->bearers * ((size_t) chat_n_sessions(chat) + 1));
     if (adoption->bearers == NULL)
         return error_origin(-ENOMEM);
     for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {

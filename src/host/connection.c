@@ -27,7 +27,7 @@ void connection_set_ready(Server *server, uint32_t session)
 {
     Connection *connection = connection_of(server, session);
 
-    if (connection->flags & (CONNECTION_READY | CONNECTION_THROTTLED))
+    if (connection->flags & (CONNECTION_READY | CONNECTION_THROTTLED | CONNECTION_WAITING))
         return;
     connection->flags |= CONNECTION_READY;
     session_list_add(&server->ready, session);

@@ -23,6 +23,16 @@ static bool name_is_connection(const char *name)
     return strcmp(name, "connection") == 0;
 }
 
+/* The kernel tells who is at the other end of these alone. */
+static bool is_local(int fd, const char *name)
+{
+    int domain = AF_UNSPEC;
+    socklen_t n = sizeof domain;
+
+    return strcmp(name, "local") == 0 && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+           domain == AF_UNIX;
+}
+
 static bool is_socket(int fd)
 {
     int type;
@@ -103,25 +113,28 @@ static int inherit_stored(Inherited *inherited, int fd, const char *name)
 
 static int inherit_one(const Log *log, Inherited *inherited, int fd, const char *name)
 {
+    bool may_serve = name_is_plain(name) || is_local(fd, name);
     int r;
 
     if (name_is_stored(name))
         return error_trace(inherit_stored(inherited, fd, name));
-    if (!is_listening(fd) && is_socket(fd) && (name_is_plain(name) || name_is_connection(name))) {
+    if (!is_listening(fd) && is_socket(fd) && (may_serve || name_is_connection(name))) {
         (void) fd_close(fd);
         return INHERIT_CONNECTED;
     }
-    if (!name_is_plain(name) || !is_listening(fd) || inherited->n == INHERIT_MAX) {
-        log_event(log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_SOCKET_UNKNOWN},
-                  "Closed a descriptor named \"%.64s\": a listening socket is named \"plain\" "
-                  "(FileDescriptorName=).",
-                  name);
+    if (!may_serve || !is_listening(fd) || inherited->n == INHERIT_MAX) {
+        log_event(
+            log, (LogEvent){.priority = LOG_WARNING, .id = LOG_ID_SOCKET_UNKNOWN},
+            "Closed a descriptor named \"%.64s\": a listening socket is named \"plain\", or \"local\" if "
+            "it is a unix socket for accounts (FileDescriptorName=).",
+            name);
         (void) fd_close(fd);
         return INHERIT_UNKNOWN;
     }
     r = set_flags(fd);
     if (r < 0)
         return error_trace(r);
+    inherited->are_local[inherited->n] = is_local(fd, name);
     inherited->fds[inherited->n++] = fd;
     return 0;
 }

@@ -21,7 +21,8 @@ typedef struct Stored {
 } Stored;
 
 typedef struct Inherited {
-    int fds[INHERIT_MAX]; /* listening; owned; CLOEXEC and NONBLOCK */
+    int fds[INHERIT_MAX];        /* listening; owned; CLOEXEC and NONBLOCK */
+    bool are_local[INHERIT_MAX]; /* named "local": who comes in there has an account of this host */
     unsigned n;
     Stored *stored; /* owned; in no order */
     unsigned n_stored;

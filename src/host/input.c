@@ -31,6 +31,13 @@ static void input_throttle(Server *server, uint32_t session, uint64_t when_nsec)
     server->next_throttled = MIN(server->next_throttled, connection->throttled_until);
 }
 
+/* Until there is news: server_release_waiting(). */
+static void input_wait(Server *server, uint32_t session)
+{
+    server->connections[session].flags |= CONNECTION_WAITING;
+    session_list_add(&server->waiting, session);
+}
+
 /* Whether a line of `n` bytes may be said now; otherwise the client is left unread until it may. */
 static bool input_may_say(Server *server, uint32_t session, size_t n)
 {
@@ -132,6 +139,12 @@ static int input_take_line(Server *server, uint32_t session, const FrameInput *i
 
     chat->state.header->executing = session + 1;
     kind = server->front->frame(input, &server->frame);
+    if (kind == FRAME_LINE && command_must_wait(chat, session, frame->line, frame->line_n)) {
+        input_wait(server, session);
+        chat->state.header->executing = 0;
+        *ret_result = FRAMES_HELD;
+        return 0;
+    }
     /* A command may change what its session hears: what was said before it is heard before. */
     if (kind == FRAME_LINE && command_is(frame->line, frame->line_n) &&
         !(session_record(chat, session)->flags & SESSION_LAGGING)) {
@@ -356,7 +369,7 @@ int input_read(Server *server, uint32_t session)
 
     while (again && n_looks-- > 0 && input_is_heard(connection, record) &&
            (connection->flags & CONNECTION_READABLE)) {
-        if (connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED))
+        if (connection->flags & (CONNECTION_DEAD | CONNECTION_THROTTLED | CONNECTION_WAITING))
             return 0;
         r = input_read_once(server, session, &n_lines, &again);
         if (r < 0)

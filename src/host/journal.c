@@ -76,6 +76,8 @@ static void record_fill(Record *record, const LogEvent *event)
     record_add(record, "SYSLOG_IDENTIFIER", "chatd");
     record_add(record, "MESSAGE_ID", event->id);
     record_add(record, "CHAT_NICK", event->nick);
+    record_add(record, "CHAT_WHOM", event->whom);
+    record_add(record, "CHAT_REASON", event->reason);
     record_add(record, "CHAT_ROOM", event->room);
     record_add(record, "CHAT_PEER", event->peer);
     record_add(record, "CHAT_LIMIT", event->limit);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/crash.h"
@@ -23,9 +24,9 @@ static void set_option(int fd, int level, int option, int value)
     (void) setsockopt(fd, level, option, &value, sizeof value);
 }
 
-void listener_init(Listener *listener, int fd)
+void listener_init(Listener *listener, int fd, bool is_local)
 {
-    *listener = (Listener){.fd = fd};
+    *listener = (Listener){.fd = fd, .is_local = is_local};
     /*
      * Accepted sockets inherit these. The unit sets them too, but a socket from elsewhere must serve as well:
      * a silent peer is found dead within two minutes, lines are not held back, and urgent data stays in its
@@ -94,6 +95,13 @@ static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
     bool is_address = why == SESSION_ADDRESS_FULL;
     char text[160], from[PEER_TEXT_MAX];
 
+    if (why == SESSION_PERSON_FULL) {
+        (void) snprintf(text, sizeof text,
+                        "!! You are connected %d times already. Close one and try again.\n",
+                        LIMIT_PERSON_SESSIONS);
+        listener_turn_away_one(fd, text);
+        return;
+    }
     if (is_address)
         (void) snprintf(text, sizeof text,
                         "!! Too many connections from your address (%u). Close one and try again.\n",
@@ -109,13 +117,14 @@ static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
 
 /* `fd` is consumed. It is in the vault before it is a session: whoever dies in between leaves somebody whom
  * the next process greets. */
-static int listener_admit(Server *server, int fd, const Peer *peer, const VaultPlace *place)
+static int listener_admit(Server *server, int fd, const Peer *peer, const Identity *identity,
+                          const VaultPlace *place)
 {
     uint32_t session;
     int r;
 
     chat_reserve(server->chat, SLOT_NONE);
-    r = session_open(server->chat, peer, &session);
+    r = session_open(server->chat, peer, identity, &session);
     if (r < 0) {
         (void) fd_close(fd);
         return error_trace(r);
@@ -127,22 +136,50 @@ static int listener_admit(Server *server, int fd, const Peer *peer, const VaultP
     return 0;
 }
 
-static int listener_take(Server *server, int fd, const struct sockaddr_storage *address)
+int listener_take(Server *server, int fd, const Peer *peer, const Identity *identity)
 {
     VaultPlace place;
-    Peer peer;
-    int r;
+    int r = session_may_open(server->chat, peer, identity);
 
-    peer_from_address(&peer, fd, address);
-    r = session_may_open(server->chat, &peer);
     if (r > 0) {
-        listener_refuse(server, fd, &peer, r);
+        listener_refuse(server, fd, peer, r);
         return 0;
     }
     crash_point();
     vault_put(&server->vault, fd, server->chat->state.header->next_serial, &place);
     crash_point();
-    return error_trace(listener_admit(server, fd, &peer, &place));
+    return error_trace(listener_admit(server, fd, peer, identity, &place));
+}
+
+/* Who comes in by a socket for accounts has a name already, once that is looked up. */
+static int listener_begin(Server *server, const Listener *listener, int fd,
+                          const struct sockaddr_storage *address)
+{
+    Peer peer;
+
+    peer_from_address(&peer, fd, address);
+    if (listener->is_local)
+        return error_trace(arrival_begin(server, fd, &peer));
+    return error_trace(listener_take(server, fd, &peer, NULL));
+}
+
+/* Whether it came in by a socket for accounts: the address of a connection is that of its listener. */
+static bool came_by_local(const Server *server, int fd)
+{
+    struct sockaddr_un address = {0}, own;
+    socklen_t n = sizeof address, n_own;
+
+    if (getsockname(fd, (struct sockaddr *) &address, &n) < 0 || address.sun_family != AF_UNIX)
+        return false;
+    for (unsigned i = 0; i < server->n_listeners; i++) {
+        n_own = sizeof own;
+        own = (struct sockaddr_un){0};
+        if (server->listeners[i].is_local &&
+            getsockname(server->listeners[i].fd, (struct sockaddr *) &own, &n_own) == 0 && n_own == n &&
+            memcmp(&own, &address, n) == 0)
+            return true;
+    }
+    return false;
 }
 
 int listener_admit_found(Server *server, const VaultFound *found)
@@ -157,13 +194,17 @@ int listener_admit_found(Server *server, const VaultFound *found)
         listener_turn_away_one(found->fd, "");
         return 0;
     }
+    if (came_by_local(server, found->fd)) {
+        listener_turn_away_one(found->fd, "!! The chat was restarted just now. Please connect again.\n");
+        return 0;
+    }
     peer_from_address(&peer, found->fd, &address);
-    r = session_may_open(server->chat, &peer);
+    r = session_may_open(server->chat, &peer, NULL);
     if (r > 0) {
         listener_refuse(server, found->fd, &peer, r);
         return 0;
     }
-    return error_trace(listener_admit(server, found->fd, &peer, &found->place));
+    return error_trace(listener_admit(server, found->fd, &peer, NULL, &found->place));
 }
 
 static void listener_pause(Server *server, Listener *listener, int why)
@@ -182,7 +223,8 @@ int listener_accept(Server *server, Listener *listener)
         socklen_t n = sizeof address;
         int fd, r;
 
-        if (chat_n_people(server->chat) >= server->max_descriptors) {
+        if (chat_n_sessions(server->chat) + server->n_arrivals >= server->max_descriptors ||
+            (listener->is_local && server->n_arrivals == ARRIVALS_MAX)) {
             listener_pause(server, listener, EMFILE);
             return 0;
         }
@@ -198,7 +240,7 @@ int listener_accept(Server *server, Listener *listener)
                 continue;
             return error_origin(-errno);
         }
-        r = listener_take(server, fd, &address);
+        r = listener_begin(server, listener, fd, &address);
         if (r < 0)
             return error_trace(r);
     }

@@ -12,15 +12,20 @@
 
 typedef struct Server Server;
 typedef struct VaultFound VaultFound;
+typedef struct Identity Identity;
+typedef struct Peer Peer;
 
 typedef struct Listener {
     int fd;                /* owned */
+    bool is_local;         /* for accounts: host/arrival.h */
     uint64_t paused_until; /* usec, monotonic; 0: it accepts */
 } Listener;
 
 /* `fd` is consumed. */
-void listener_init(Listener *listener, int fd);
+void listener_init(Listener *listener, int fd, bool is_local);
 void listener_done(Listener *listener);
+/* Lets somebody in, or tells why not. `fd` is consumed. 0, or a negative errno. */
+int listener_take(Server *server, int fd, const Peer *peer, const Identity *identity);
 /* Accepts who waits, a turn's worth at most. 0, or a negative errno. */
 int listener_accept(Server *server, Listener *listener);
 /* Somebody who is in the vault, but was not greeted yet. What is found is consumed. 0, or a negative errno.

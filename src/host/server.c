@@ -24,6 +24,7 @@
 #include "host/history.h"
 #include "host/input.h"
 #include "host/liveness.h"
+#include "host/names.h"
 #include "host/reload.h"
 #include "host/server.h"
 
@@ -32,7 +33,8 @@ enum {
     SPARE_DESCRIPTORS = 64, /* for everything that is no client */
     POLL_SIGNALS = 0,
     POLL_CLIENTS = 1,
-    POLL_LISTENERS = 2,
+    POLL_ACCOUNTS = 2,
+    POLL_LISTENERS = 3,
 };
 
 /*
@@ -56,8 +58,8 @@ static uint32_t count_descriptors(bool has_vault)
 static int server_allocate(Server *server)
 {
     uint32_t max_clients = server->chat->state.header->max_sessions;
-    SessionList *lists[] = {&server->ready, &server->throttled, &server->behind, &server->unsure,
-                            &server->dead};
+    SessionList *lists[] = {&server->ready,  &server->waiting, &server->throttled,
+                            &server->behind, &server->unsure,  &server->dead};
 
     server->connections = calloc(max_clients, sizeof *server->connections);
     if (server->connections == NULL)
@@ -152,12 +154,15 @@ static int server_setup(Server *server, Inherited *inherited)
         return error_origin(-errno);
     server->started = clock_monotonic();
     notify_init(&server->notify, server->started);
+    for (; inherited->n > 0; inherited->n--)
+        listener_init(&server->listeners[server->n_listeners++], inherited->fds[inherited->n - 1],
+                      inherited->are_local[inherited->n - 1]);
     r = server_make_chat(server, inherited);
+    if (r == 0)
+        r = names_open(server);
     if (r < 0)
         return error_trace(r);
     server->idle_since = server->started;
-    while (inherited->n > 0)
-        listener_init(&server->listeners[server->n_listeners++], inherited->fds[--inherited->n]);
     server->is_started_on_demand = inherited->from_inetd || server->notify.is_enabled;
     inherit_done(inherited);
     return 0;
@@ -196,6 +201,7 @@ Server *server_free(Server *server)
         return NULL;
     while (server->n_listeners > 0)
         listener_done(&server->listeners[--server->n_listeners]);
+    names_close(server);
     fault_forget();
     vault_done(&server->vault);
     if (server->chat != NULL) {
@@ -206,6 +212,7 @@ Server *server_free(Server *server)
     free(server->unsure.items);
     free(server->behind.items);
     free(server->throttled.items);
+    free(server->waiting.items);
     free(server->ready.items);
     free(server->connections);
     (void) fd_close(server->epoll_fd);
@@ -301,9 +308,8 @@ static void server_reap(Server *server)
         uint16_t flag;
         SessionList *list;
     } lists[] = {
-        {CONNECTION_READY, &server->ready},
-        {CONNECTION_THROTTLED, &server->throttled},
-        {CONNECTION_BEHIND, &server->behind},
+        {CONNECTION_READY, &server->ready},         {CONNECTION_WAITING, &server->waiting},
+        {CONNECTION_THROTTLED, &server->throttled}, {CONNECTION_BEHIND, &server->behind},
         {CONNECTION_UNSURE, &server->unsure},
     };
     uint16_t flags = 0;
@@ -331,7 +337,7 @@ static uint64_t server_idle_exit(const Server *server)
 {
     const Config *config = &server->config;
 
-    if (config->idle_exit_usec == 0 || chat_n_people(server->chat) > 0 ||
+    if (config->idle_exit_usec == 0 || chat_n_people(server->chat) + server->n_arrivals > 0 ||
         (config->idle_exit_is_default && !server->is_started_on_demand))
         return UINT64_MAX;
     return MAX(server->idle_since + config->idle_exit_usec, server->started + IDLE_EXIT_MIN_USEC);
@@ -351,6 +357,8 @@ static int server_timeout(Server *server)
     next = MIN(next, server->next_liveness);
     next = MIN(next, chat->next_summary);
     next = MIN(next, server_idle_exit(server));
+    if (server->accounts != NULL)
+        next = MIN(next, accounts_due(server->accounts));
     for (unsigned i = 0; i < server->n_listeners; i++)
         if (server->listeners[i].paused_until > 0)
             next = MIN(next, server->listeners[i].paused_until);
@@ -368,6 +376,8 @@ static int server_wait(Server *server, struct pollfd *polls)
 
     polls[POLL_SIGNALS] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
     polls[POLL_CLIENTS] = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
+    polls[POLL_ACCOUNTS] = (struct pollfd){
+        .fd = server->accounts != NULL ? accounts_fd(server->accounts) : -1, .events = POLLIN};
     for (unsigned i = 0; i < server->n_listeners; i++) {
         bool is_open = listener_is_open(server, &server->listeners[i]);
 
@@ -403,6 +413,9 @@ static int server_turn(Server *server)
         if (r < 0)
             return error_trace(r);
     }
+    r = names_take(server);
+    if (r < 0)
+        return error_trace(r);
     if (polls[POLL_CLIENTS].revents != 0)
         server_take_events(server);
     server_release_throttled(server);
@@ -477,6 +490,7 @@ int server_run(Server *server, ServerEnd *ret_end)
         r = server_turn(server);
         is_idle = server_idle_exit(server) <= chat->now;
     }
+    arrivals_done(server);
     notify_stopping(&server->notify);
     if (r < 0)
         return error_trace(r);

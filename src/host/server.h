@@ -14,6 +14,8 @@
 #include "chat/chat.h"
 #include "chat/stream.h"
 #include "front/front.h"
+#include "host/accounts.h"
+#include "host/arrival.h"
 #include "host/connection.h"
 #include "host/delivery.h"
 #include "host/inherit.h"
@@ -45,6 +47,9 @@ typedef struct Server {
     int epoll_fd, signal_fd; /* owned */
     Listener listeners[INHERIT_MAX];
     unsigned n_listeners;
+    Accounts *accounts; /* owned; NULL: no socket needs any */
+    Arrival arrivals[ARRIVALS_MAX];
+    unsigned n_arrivals;
     bool is_started_on_demand; /* whoever holds the listening sockets would start the service again */
     ServerEnd end;             /* how it was asked to */
     bool is_recovering;        /* in the first turn of a process that adopted a state */
@@ -53,6 +58,7 @@ typedef struct Server {
     Connection *connections;   /* owned; in the place of their sessions */
 
     SessionList ready;                      /* may have something to read */
+    SessionList waiting;                    /* for an answer without which their line can not be executed */
     SessionList throttled;                  /* spoke too much: read again later */
     SessionList behind;                     /* have more to be sent than one turn allows */
     SessionList unsure;                     /* may owe acknowledgements: host/liveness.h */

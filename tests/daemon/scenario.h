@@ -6,8 +6,8 @@
 
 #include "lib/crash.h"
 
-/* Listeners: the connections of the last one have small buffers. */
-enum { TCP, UNIX, NARROW };
+/* Listeners: NARROW is for connections with small buffers. */
+enum { TCP, UNIX, NARROW, LOCAL };
 
 #define SCENARIO(table)                                                                                      \
     (CrashScenario)                                                                                          \
@@ -16,7 +16,8 @@ enum { TCP, UNIX, NARROW };
             .config = CRASH_CONFIG,                                                                          \
             .listeners = {[TCP] = {.kind = LISTENER_TCP4},                                                   \
                           [UNIX] = {.kind = LISTENER_UNIX},                                                  \
-                          [NARROW] = {.kind = LISTENER_TCP4, .send_buffer = 4096}},                          \
+                          [NARROW] = {.kind = LISTENER_TCP4, .send_buffer = 4096},                           \
+                          [LOCAL] = {.kind = LISTENER_UNIX, .name = "local"}},                               \
         }                                                                                                    \
     }
 

@@ -125,8 +125,8 @@ static const ScriptStep people[] = {
     SENDS('u', "hello alice\n", {"a", "<\033[32meve\033[0m> hello alice\a\n"},
           {"b", T "<eve> hello alice\n"}),
     SENDS('b', "/set joins off\n/set joins\n/set\n",
-          {"b", "-- joins is off now.\n!! A setting is on or off: /set joins on\n-- time on, bell off, color "
-                "off, joins off.\n"}),
+          {"b", "-- joins is off now.\n!! This setting is on or off: /set joins on\n-- time on, bell off, color "
+                "off, joins off, mark unicode.\n"}),
     SENDS('a', "/nick anna\nis me\n", {"a", "-- You are now anna.\n"}, {"b", T "<anna> is me\n"},
           {"u", "-- alice is now anna\n" T "<anna> is me\n"}),
     ENDS("abu"),
@@ -236,5 +236,35 @@ START_TEST(slow_readers)
 }
 END_TEST
 
+/* Two connections of one account, and a name that has to be looked up. */
+static const ScriptStep persons[] = {
+    COMES('a', TCP, {"a", WELCOME("a") "nobody else is here." HELP}),
+    COMES('p', LOCAL, {"p", WELCOME("p") "1 other is here." HELP}, {"a", "-- {p} is here\n"}),
+    COMES('q', LOCAL, {"q", WELCOME("q") "1 other is here." HELP}),
+    SENDS('a', "/msg {p} psst\n", {"pq", T "(private) <{a}> psst\n"}),
+    SENDS('p', "/join #den\n", {"p", "-- You are in #den now, alone.\n"},
+          {"q", "-- You came into #den, by another of your connections.\n"}),
+    SENDS('q', "two of me\n", {"a", T "<{q}> two of me\n"}, {"p", T "#lobby <{q}> two of me\n"}),
+    SENDS('a', "/nick zoe\nhello\n", {"a", "-- You are now zoe.\n"},
+          {"p", "-- #lobby: {a} is now zoe\n" T "#lobby <zoe> hello\n"},
+          {"q", "-- {a} is now zoe\n" T "<zoe> hello\n"}),
+    SENDS('p', "/leave\n", {"p", "-- You left #den. You are in #lobby now, with 1 other.\n"},
+          {"q", "-- You left #den, by another of your connections.\n"}),
+    QUITS('p', "/quit\n", {"p", "-- Goodbye.\n"}),
+    SENDS('q', "one of me\n", {"a", T "<{q}> one of me\n"}),
+    QUITS('q', "/quit\n", {"q", "-- Goodbye.\n"}, {"a", "-- {q} has left\n"}),
+    ENDS("a"),
+};
+
+START_TEST(who_has_an_account)
+{
+    CrashScenario scenario = SCENARIO(persons);
+
+    crash_everywhere(&scenario);
+    crash_in_recovery(&scenario, 4);
+}
+END_TEST
+
 SUITE_MAIN("crash", {however_lines_are_cut, 300}, {answers_and_errors, 300}, {rooms_topics_history, 300},
-           {private_lines_and_settings, 300}, {people_come_and_go, 300}, {slow_readers, 300})
+           {private_lines_and_settings, 300}, {people_come_and_go, 300}, {slow_readers, 300},
+           {who_has_an_account, 300})

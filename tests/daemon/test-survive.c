@@ -149,9 +149,9 @@ START_TEST(settings_are_kept)
     client_say(bob, "/nick rob");
     client_expect_next(alice, "-- bob is now rob");
     client_say(alice, "/set");
-    client_expect_next(alice, "-- time off, bell on, color off, joins on.");
+    client_expect_next(alice, "-- time off, bell on, color off, joins on, mark unicode.");
     client_say(uma, "/set");
-    client_expect_next(uma, "-- time on, bell off, color on, joins off.");
+    client_expect_next(uma, "-- time on, bell off, color on, joins off, mark unicode.");
     daemon_stop(daemon);
 }
 END_TEST

@@ -196,11 +196,15 @@ static void open_connection(Script *script, ScriptPerson *who)
         client_open(script->daemon, .listener = who->listener, .receive_buffer = is_narrow ? 4096 : 0);
 }
 
-/* A connection that ended before it was greeted: that is so only if the process died meanwhile. */
+/* A connection that ended before it was greeted: that is so only if the process died meanwhile. The one that
+ * comes by the socket for accounts may be told so. */
 static void connect_again(Script *script, ScriptPerson *who, size_t *n_deaths)
 {
+    static const char words[] = "!! The chat was restarted just now. Please connect again.\n";
+
     daemon_expect_sleep(script->daemon);
-    if (who->client->in.n > 0 || script_n_deaths(script->daemon) == *n_deaths)
+    if ((who->client->in.n > 0 && strcmp(buffer_text(&who->client->in), words) != 0) ||
+        script_n_deaths(script->daemon) == *n_deaths)
         script_fail(script, who, "was not greeted");
     *n_deaths = script_n_deaths(script->daemon);
     client_close(who->client);

@@ -262,7 +262,7 @@ static bool act_telnet(Storm *storm, Client *client)
 
 static bool act_settings(Storm *storm, Client *client)
 {
-    static const char TEXT[] = "-- time off, bell off, color off, joins off.";
+    static const char TEXT[] = "-- time off, bell off, color off, joins off, mark unicode.";
 
     (void) storm;
     if (!may_await(client, TEXT))

@@ -120,7 +120,7 @@ _unused_ static uint64_t fetch(const Config *config, const char *key)
 
     if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
         return *(const uint32_t *) field;
-    ck_assert(item->type != CONFIG_MOTD);
+    ck_assert(config_is_number(item));
     return *(const uint64_t *) field;
 }
 
@@ -142,6 +142,7 @@ _unused_ static void check_defaults(const Config *config)
     ck_assert_uint_eq(config->history, 20);
     ck_assert_uint_eq(config->idle_exit_usec, 600000000);
     ck_assert(config->idle_exit_is_default);
+    ck_assert_str_eq(config->operator_group, "chat-operators");
     ck_assert_ptr_null(config->motd);
 }
 
@@ -150,9 +151,10 @@ _unused_ static void check_same(const Config *a, const Config *b)
     const ConfigItem *item;
 
     for (size_t i = 0; (item = config_item(i)) != NULL; i++)
-        if (item->type != CONFIG_MOTD)
+        if (config_is_number(item))
             ck_assert_msg(fetch(a, item->key) == fetch(b, item->key), "%s", item->key);
     ck_assert_int_eq(a->idle_exit_is_default, b->idle_exit_is_default);
+    ck_assert_str_eq(a->operator_group, b->operator_group);
     ck_assert_int_eq(a->motd == NULL, b->motd == NULL);
     if (a->motd != NULL)
         ck_assert_str_eq(a->motd, b->motd);

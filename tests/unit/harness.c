@@ -108,14 +108,14 @@ void harness_wait(Harness *harness, uint64_t usec)
 
 /* Clients */
 
-int harness_open(Harness *harness, const Peer *peer, uint32_t *ret_session)
+int harness_open(Harness *harness, const Peer *peer, const Identity *identity, uint32_t *ret_session)
 {
-    int r = session_may_open(harness->chat, peer);
+    int r = session_may_open(harness->chat, peer, identity);
 
     if (r != 0)
         return r;
     chat_reserve(harness->chat, SLOT_NONE);
-    EXPECT(session_open(harness->chat, peer, ret_session) == 0);
+    EXPECT(session_open(harness->chat, peer, identity, ret_session) == 0);
     chat_commit(harness->chat);
     return 0;
 }
@@ -135,8 +135,9 @@ Client *harness_add_client(Harness *harness, uint64_t serial)
 
 bool client_admit(Harness *harness, Client *client)
 {
+    const Identity *identity = client->identity.nick.n > 0 ? &client->identity : NULL;
     uint32_t session;
-    int r = harness_open(harness, &client->peer, &session);
+    int r = harness_open(harness, &client->peer, identity, &session);
 
     if (r == 0)
         client->session = session;
@@ -150,10 +151,26 @@ Client *client_new(Harness *harness)
 
     peer.address[6] = (uint8_t) (harness->next_port >> 8);
     peer.address[7] = (uint8_t) harness->next_port;
-    if (session_may_open(harness->chat, &peer) != 0)
+    if (session_may_open(harness->chat, &peer, NULL) != 0)
         return NULL;
     client = harness_add_client(harness, harness->chat->state.header->next_serial);
     client->peer = peer;
+    EXPECT(client_admit(harness, client));
+    return client;
+}
+
+Client *client_account(Harness *harness, const char *login, uint32_t uid)
+{
+    Peer peer = {.is_local = true, .uid = uid};
+    Identity identity = {.uid = uid, .is_operator = uid == 0};
+    Client *client;
+
+    EXPECT(name_from_login(login, &identity.nick) == 0);
+    if (session_may_open(harness->chat, &peer, &identity) != 0)
+        return NULL;
+    client = harness_add_client(harness, harness->chat->state.header->next_serial);
+    client->peer = peer;
+    client->identity = identity;
     EXPECT(client_admit(harness, client));
     return client;
 }
@@ -239,13 +256,36 @@ void client_break(Harness *harness, Client *client)
 
 /* Checking */
 
+/* Its sessions have the same name, are in the same rooms, and one of them is the first. */
+static void check_person(const Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+    uint32_t other = session, n = 0, n_first = 0;
+
+    do {
+        const SessionRecord *its = session_record(chat, other);
+        uint32_t member = chat->sessions[other].first_member;
+
+        EXPECT(its->serial != 0 && person_is_same(chat, session, other));
+        EXPECT(memcmp(&its->nick, &record->nick, sizeof its->nick) == 0);
+        EXPECT(its->settings == record->settings && its->n_ignored == record->n_ignored);
+        EXPECT((its->flags & SESSION_AWAY) == (record->flags & SESSION_AWAY));
+        for (; member != SLOT_NONE; member = chat->members[member].next_of_session)
+            EXPECT(room_member(chat, chat->state.members[member].room, session) != SLOT_NONE);
+        n_first += person_is_first(chat, other);
+        n++;
+    } while ((other = person_next(chat, other)) != session);
+    EXPECT(n_first == 1 && n <= LIMIT_PERSON_SESSIONS && n == person_n_sessions(chat, session));
+}
+
 static void check_session(const Chat *chat, uint32_t session, uint32_t *n_members)
 {
     const SessionRecord *record = session_record(chat, session);
     const SessionSide *side = &chat->sessions[session];
     uint32_t member = side->first_member, n = 0;
 
-    EXPECT(session_find(chat, &record->nick) == session);
+    EXPECT(person_is_same(chat, session_find(chat, &record->nick), session));
+    check_person(chat, session);
     EXPECT(room_member(chat, record->current_room, session) != SLOT_NONE);
     for (; member != SLOT_NONE; member = chat->members[member].next_of_session, n++) {
         EXPECT(chat->state.members[member].session == session);
@@ -257,14 +297,16 @@ static void check_session(const Chat *chat, uint32_t session, uint32_t *n_member
 
 static void check_room(const Chat *chat, uint32_t room)
 {
-    uint32_t previous = SLOT_NONE, member = chat->rooms[room].first_member, n = 0;
+    uint32_t previous = SLOT_NONE, member = chat->rooms[room].first_member, n = 0, n_people = 0;
 
     EXPECT(room_find(chat, &chat->state.rooms[room].name) == room);
     for (; member != SLOT_NONE; previous = member, member = chat->members[member].next_in_room, n++) {
         EXPECT(chat->members[member].previous_in_room == previous);
         EXPECT(chat->state.members[member].room == room);
         EXPECT(session_record(chat, chat->state.members[member].session)->serial != 0);
+        n_people += person_is_first(chat, chat->state.members[member].session);
     }
+    EXPECT(n_people == chat->rooms[room].n_people);
     EXPECT(n == chat->rooms[room].n_members && (n > 0 || room == ROOM_LOBBY));
 }
 
@@ -283,7 +325,7 @@ static void check_lagging(const Chat *chat, uint32_t n_lagging)
 void harness_check(const Harness *harness)
 {
     const Chat *chat = harness->chat;
-    uint32_t n_sessions = 0, n_rooms = 0, n_members = 0, n_lagging = 0;
+    uint32_t n_sessions = 0, n_people = 0, n_rooms = 0, n_members = 0, n_lagging = 0;
 
     for (uint32_t i = 0; i < chat->session_slots.n_touched; i++) {
         if (session_record(chat, i)->serial == 0)
@@ -291,6 +333,7 @@ void harness_check(const Harness *harness)
         check_session(chat, i, &n_members);
         n_lagging += !!(session_record(chat, i)->flags & SESSION_LAGGING);
         n_sessions++;
+        n_people += person_is_first(chat, i);
     }
     for (uint32_t i = 0; i < chat->room_slots.n_touched; i++) {
         if (chat->state.rooms[i].created_wall == 0)
@@ -299,7 +342,7 @@ void harness_check(const Harness *harness)
         n_rooms++;
     }
     check_lagging(chat, n_lagging);
-    EXPECT(chat_n_people(chat) == n_sessions);
+    EXPECT(chat_n_sessions(chat) == n_sessions && chat_n_people(chat) == n_people);
     EXPECT(slots_n_used(&chat->room_slots) == n_rooms);
     EXPECT(slots_n_used(&chat->member_slots) == n_members);
     EXPECT(chat->state.header->tail <= chat->state.header->flushed);

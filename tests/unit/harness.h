@@ -21,6 +21,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "chat/chat.h"
+#include "chat/person.h"
 #include "chat/stream.h"
 #include "front/front.h"
 
@@ -45,6 +46,7 @@ typedef struct Client {
     uint32_t session; /* SLOT_NONE: none any more */
     uint64_t serial;
     Peer peer;
+    Identity identity; /* of an account; without a nick: a guest */
     bool is_gone;      /* the server has closed it */
     bool has_ended;    /* it will type nothing more */
     bool is_blocked;   /* its window is full */
@@ -138,9 +140,11 @@ void harness_attach(Harness *harness);
 char *harness_dump(const Harness *harness, size_t *ret_n);
 
 /* A session without a client. 0 with *ret_session, or what session_may_open() says. */
-int harness_open(Harness *harness, const Peer *peer, uint32_t *ret_session);
+int harness_open(Harness *harness, const Peer *peer, const Identity *identity, uint32_t *ret_session);
 /* Somebody connects, each from an address of its own; it has been sent nothing yet. NULL: refused. */
 Client *client_new(Harness *harness);
+/* The owner of an account comes in; may be there already. It has been sent nothing yet. NULL: refused. */
+Client *client_account(Harness *harness, const char *login, uint32_t uid);
 /* Somebody who was greeted, and took that name; the others have seen it. */
 Client *client_named(Harness *harness, const char *nick);
 void client_type(Client *client, const char *bytes, size_t n);

@@ -273,11 +273,12 @@ END_TEST
 START_TEST(test_set)
 {
     PLAY(NULL,
-         {'a', "/set noise on", "!! There is no such setting. There are time, bell, color and joins.\n", ""},
-         {'a', "/set time", "!! A setting is on or off: /set time on\n", ""},
-         {'a', "/set time maybe", "!! A setting is on or off: /set time on\n", ""},
-         {'a', "/set time on off", "!! A setting is on or off: /set time on\n", ""},
-         {'a', "/set", "-- time on, bell off, color off, joins on.\n", ""},
+         {'a', "/set noise on", "!! There is no such setting. There are time, bell, color, joins and mark.\n",
+          ""},
+         {'a', "/set time", "!! This setting is on or off: /set time on\n", ""},
+         {'a', "/set time maybe", "!! This setting is on or off: /set time on\n", ""},
+         {'a', "/set time on off", "!! This setting is on or off: /set time on\n", ""},
+         {'a', "/set", "-- time on, bell off, color off, joins on, mark unicode.\n", ""},
          {'a', "/set time off", "-- time is off now.\n", ""}, {'b', "hello", "<bob> hello\n", ""},
          {'a', "/set bell  on", "-- bell is on now.\n", ""},
          {'b', "hello Alice", "<bob> hello Alice\a\n", ""}, {'b', "hello malice", "<bob> hello malice\n", ""},
@@ -287,7 +288,7 @@ START_TEST(test_set)
          {'a', "/set joins off", "-- joins is off now.\n", ""},
          {'c', "hello", "<carol> hello\n", "[12:03] <carol> hello\n"},
          {'c', "/quit", "", "-- carol has left\n"},
-         {'a', "/set", "-- time off, bell on, color off, joins off.\n", ""});
+         {'a', "/set", "-- time off, bell on, color off, joins off, mark unicode.\n", ""});
 }
 END_TEST
 
@@ -330,13 +331,16 @@ START_TEST(test_server)
 }
 END_TEST
 
-/* /help lists every command of the table. */
+/* /help lists every command of the table, to somebody who may use them all. */
 START_TEST(test_help)
 {
     Harness *harness = harness_new(NULL, 10);
-    Client *alice = client_named(harness, "alice");
+    Client *alice = client_account(harness, "root", 0);
     const char *help;
     char text[80];
+
+    harness_turn(harness);
+    harness_take_all(harness);
 
     client_say(harness, alice, "/help");
     help = client_take(alice);

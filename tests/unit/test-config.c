@@ -315,8 +315,8 @@ START_TEST(test_bounds_are_complete)
     const ConfigItem *item;
 
     for (size_t i = 0; (item = config_item(i)) != NULL; i++) {
-        bool has_max = item->type == CONFIG_SPAN || item->type == CONFIG_MOTD,
-             has_zero = item->type == CONFIG_MOTD;
+        bool has_max = item->type == CONFIG_SPAN || !config_is_number(item),
+             has_zero = !config_is_number(item);
 
         for (size_t j = 0; j < N_ELEMENTS(bounds); j++)
             if (strcmp(bounds[j].key, item->key) == 0) {
@@ -416,6 +416,39 @@ START_TEST(test_layout)
 }
 END_TEST
 
+START_TEST(test_group)
+{
+    static const struct {
+        const char *value, *group; /* NULL: refused */
+    } cases[] = {
+        {"wheel", "wheel"},
+        {"-", "-"},
+        {"", "chat-operators"},
+        {"a.b_c-D9", "a.b_c-D9"},
+        {"an_empty_folder_has_no_files_in_", "an_empty_folder_has_no_files_in_"},
+        {"an_empty_folder_has_no_files_in_x", NULL},
+        {"two words", NULL},
+        {"\"\"", NULL},
+        {"a:b", NULL},
+        {"\xc3\xa9", NULL},
+    };
+    char text[128];
+    Config config;
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        (void) snprintf(text, sizeof(text), "[Chat]\nOperatorGroup=%s\n", cases[i].value);
+        if (cases[i].group == NULL) {
+            ck_assert_msg(load_text(text, &config) == CONFIG_INVALID, "%s", text);
+            ck_assert_msg(strstr(reports, "is no name of a group. Write up to 32 letters") != NULL, "%s", reports);
+            continue;
+        }
+        ck_assert_msg(load_text(text, &config) == 0, "%s: %s", text, reports);
+        ck_assert_str_eq(config.operator_group, cases[i].group);
+        config_done(&config);
+    }
+}
+END_TEST
+
 static const struct {
     const char *text, *motd; /* NULL: none */
 } motds[] = {
@@ -495,7 +528,7 @@ START_TEST(test_print_default)
                                    "MaxRoomsPerClient=20\nMaxIgnores=32\nLinesPerSecond=10\nLinesBurst=40\n"
                                    "BytesPerSecond=8K\nBytesBurst=32K\nMaxLineLength=2000\nMaxNickLength=24\n"
                                    "MaxTopicLength=300\nTranscriptSize=512K\n\n[Chat]\n#Motd=\nHistory=20\n"
-                                   "#IdleExitSec=10min\n";
+                                   "OperatorGroup=chat-operators\n#IdleExitSec=10min\n";
     char text[4096];
     Config config;
     FILE *file;
@@ -527,6 +560,7 @@ int main(void)
     tcase_add_checked_fixture(tests, enter_folder, leave_folder);
     tcase_add_loop_test(tests, test_refused, 0, N_ELEMENTS(refused));
     tcase_add_test(tests, test_nul_byte);
+    tcase_add_test(tests, test_group);
     tcase_add_test(tests, test_without_report);
     tcase_add_test(tests, test_long_line);
     tcase_add_test(tests, test_long_comment);

@@ -34,18 +34,20 @@ static char *read_source(const char *name)
     return text;
 }
 
-/* "/leave [#ROOM]" in mdoc: ".It Ic /leave Op Ar #ROOM". */
+/* "/leave [#ROOM]" in mdoc: ".It Ic /leave Op Ar #ROOM"; "/kick NICK [REASON]": ".It Ic /kick Ar NICK Op Ar
+ * REASON". */
 static void format_item(const Command *command, char *to, size_t size)
 {
-    const char *arguments = command->arguments;
+    const char *arguments = command->arguments, *optional = strstr(arguments, " [");
     char plain[64] = "";
 
     if (arguments[0] == '[')
         (void) snprintf(plain, sizeof plain, " Op Ar %.*s", (int) strlen(arguments) - 2, arguments + 1);
+    else if (optional != NULL)
+        (void) snprintf(plain, sizeof plain, " Ar %.*s Op Ar %.*s", (int) (optional - arguments), arguments,
+                        (int) strlen(optional) - 3, optional + 2);
     else if (arguments[0] != '\0')
         (void) snprintf(plain, sizeof plain, " Ar %s", arguments);
-    if (strcmp(plain, " Op Ar NAME on|off") == 0)
-        (void) snprintf(plain, sizeof plain, " Op Ar NAME Cm on|off");
     (void) snprintf(to, size, "\n.It Ic /%s%s\n", command->name, plain);
 }
 
@@ -128,7 +130,7 @@ START_TEST(test_messages)
         LOG_ID_CONFIG_WARNING, LOG_ID_SOCKET_UNKNOWN,   LOG_ID_LISTENER_PAUSED, LOG_ID_LISTENER_RESUMED,
         LOG_ID_LIMIT_REACHED,  LOG_ID_CLIENT_CONNECTED, LOG_ID_CLIENT_LEFT,     LOG_ID_LOG_DROPPED,
         LOG_ID_ADOPTED,        LOG_ID_CULPRIT,          LOG_ID_STATE_REFUSED,   LOG_ID_STATE_SET_ASIDE,
-        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,
+        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,     LOG_ID_KICKED,          LOG_ID_ANNOUNCED,
     };
     _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");

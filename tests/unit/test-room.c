@@ -75,9 +75,9 @@ START_TEST(test_place_for_who_comes)
     ck_assert_uint_eq(slots_n_used(slots), header->max_members - 2);
     (void) slots_take(slots);
     filler = slots_take(slots);
-    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer), SESSION_FULL);
+    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer, NULL), SESSION_FULL);
     slots_give(slots, filler);
-    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer), 0);
+    ck_assert_int_eq(session_may_open(harness->chat, &alice->peer, NULL), 0);
     harness_free(harness);
 }
 END_TEST

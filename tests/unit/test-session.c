@@ -50,18 +50,18 @@ START_TEST(test_full)
     config.max_clients = 5;
     harness = harness_new(&config, 100);
     for (unsigned i = 0; i < 5; i++)
-        ck_assert_int_eq(harness_open(harness, &peer, &last), 0);
+        ck_assert_int_eq(harness_open(harness, &peer, NULL, &last), 0);
     session = 4711;
-    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), SESSION_FULL);
     ck_assert_uint_eq(session, 4711);
     ck_assert_uint_eq(chat_n_people(harness->chat), 5);
     close_session(harness, last);
-    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
-    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), SESSION_FULL);
     /* A new configuration counts for who comes from now on. */
     harness->config.max_clients = 6;
-    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
-    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), SESSION_FULL);
     harness_free(harness);
 }
 END_TEST
@@ -78,8 +78,8 @@ START_TEST(test_places)
     config.max_clients = 0;
     harness = harness_new(&config, 3);
     for (unsigned i = 0; i < 3; i++)
-        ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
-    ck_assert_int_eq(harness_open(harness, &peer, &session), SESSION_FULL);
+        ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), SESSION_FULL);
     harness_free(harness);
 }
 END_TEST
@@ -94,15 +94,15 @@ START_TEST(test_address_full)
     harness_config(&config);
     config.max_clients_per_address = 2;
     harness = harness_new(&config, 100);
-    ck_assert_int_eq(harness_open(harness, &a, &last), 0);
-    ck_assert_int_eq(harness_open(harness, &a, &last), 0);
-    ck_assert_int_eq(harness_open(harness, &a, &session), SESSION_ADDRESS_FULL);
-    ck_assert_int_eq(harness_open(harness, &b, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &last), 0);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &last), 0);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &session), SESSION_ADDRESS_FULL);
+    ck_assert_int_eq(harness_open(harness, &b, NULL, &session), 0);
     close_session(harness, last);
-    ck_assert_int_eq(harness_open(harness, &a, &session), 0);
-    ck_assert_int_eq(harness_open(harness, &a, &session), SESSION_ADDRESS_FULL);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &session), SESSION_ADDRESS_FULL);
     harness->config.max_clients_per_address = 0;
-    ck_assert_int_eq(harness_open(harness, &a, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &a, NULL, &session), 0);
     harness_check(harness);
     harness_free(harness);
 }
@@ -116,13 +116,13 @@ START_TEST(test_guests)
     Peer peer = peer_of(1);
     Name two = name_of("Guest2");
 
-    ck_assert_int_eq(harness_open(harness, &peer, &a), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &a), 0);
     ck_assert_str_eq(session_record(harness->chat, a)->nick.bytes, "guest1");
     ck_assert_int_eq(rename_session(harness, a, &two), 0);
-    ck_assert_int_eq(harness_open(harness, &peer, &b), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &b), 0);
     ck_assert_str_eq(session_record(harness->chat, b)->nick.bytes, "guest3");
     close_session(harness, b);
-    ck_assert_int_eq(harness_open(harness, &peer, &c), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &c), 0);
     ck_assert_uint_eq(b, c);
     ck_assert_str_eq(session_record(harness->chat, c)->nick.bytes, "guest4");
     harness_check(harness);
@@ -139,7 +139,7 @@ START_TEST(test_serials)
     Peer peer = peer_of(1);
 
     for (unsigned i = 0; i < 100; i++) {
-        ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
+        ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), 0);
         ck_assert_uint_gt(session_record(harness->chat, session)->serial, last);
         last = session_record(harness->chat, session)->serial;
         state_edit_session(&harness->chat->state, session)->flags |= SESSION_AWAY;
@@ -148,7 +148,7 @@ START_TEST(test_serials)
         ck_assert_uint_eq(session_record(harness->chat, session)->serial, 0);
         chat_end_turn(harness->chat);
     }
-    ck_assert_int_eq(harness_open(harness, &peer, &session), 0);
+    ck_assert_int_eq(harness_open(harness, &peer, NULL, &session), 0);
     ck_assert_int_eq(session_record(harness->chat, session)->flags, 0);
     harness_free(harness);
 }

@@ -341,12 +341,12 @@ static void twins_say(Twins *twins, unsigned who, const char *text)
 
 /* One of these, with a digit for each question mark. */
 static const char *const ACTS[] = {
-    "/join #room?\n",   "/join #room?\n",  "/leave #room?\n",  "/msg p? psst\n",   "/ignore p?\n",
-    "/nick p?x\n",      "/nick p?\n",      "hello p?\n",       "hello ?\n",        "/me waves ?\n",
-    "/topic words ?\n", "one ?\ntwo\n",    "/history ?\n",     "/who #room?\n",    "/whois p?\n",
-    "/set bell on\n",   "/set bell off\n", "/set color on\n",  "/set color off\n", "/set time on\n",
-    "/set time off\n",  "/set joins on\n", "/set joins off\n", "/away lunch\n",    "/away\n",
-    "/reply yes\n",     "/rooms\n",        "/join #lobby\n",
+    "/join #room?\n",   "/join #room?\n",  "/leave #room?\n",  "/msg p? psst\n",    "/ignore p?\n",
+    "/nick p?x\n",      "/nick p?\n",      "hello p?\n",       "hello ?\n",         "/me waves ?\n",
+    "/topic words ?\n", "one ?\ntwo\n",    "/history ?\n",     "/who #room?\n",     "/whois p?\n",
+    "/set bell on\n",   "/set bell off\n", "/set color on\n",  "/set color off\n",  "/set time on\n",
+    "/set time off\n",  "/set joins on\n", "/set joins off\n", "/set mark ascii\n", "/away lunch\n",
+    "/away\n",          "/reply yes\n",    "/rooms\n",         "/join #lobby\n",
 };
 
 static void twins_act(Twins *twins, unsigned who)
@@ -370,13 +370,21 @@ static void twins_turn(Twins *twins)
         ck_assert_str_eq(client_take(twins->people[0][i]), client_take(twins->people[1][i]));
 }
 
+/* Three of them are one person, one other has an account, too. */
+static Client *twins_come(Harness *harness, unsigned who)
+{
+    if (who < 3)
+        return client_account(harness, "p0", 1000);
+    return who == 3 ? client_account(harness, "other", 1001) : client_new(harness);
+}
+
 static void twins_begin(Twins *twins, uint64_t seed)
 {
     *twins = (Twins){.shared = harness_new(NULL, PEOPLE), .alone = harness_new(NULL, PEOPLE), .seed = seed};
     twins->alone->is_alone = true;
     for (unsigned i = 0; i < PEOPLE; i++) {
-        twins->people[0][i] = client_new(twins->shared);
-        twins->people[1][i] = client_new(twins->alone);
+        twins->people[0][i] = twins_come(twins->shared, i);
+        twins->people[1][i] = twins_come(twins->alone, i);
     }
 }
 
@@ -395,8 +403,8 @@ static void run_twins(unsigned n_turns, unsigned dies_every)
 
             client_break(twins.shared, twins.people[0][who]);
             client_break(twins.alone, twins.people[1][who]);
-            twins.people[0][who] = client_new(twins.shared);
-            twins.people[1][who] = client_new(twins.alone);
+            twins.people[0][who] = twins_come(twins.shared, who);
+            twins.people[1][who] = twins_come(twins.alone, who);
         }
         twins_turn(&twins);
     }

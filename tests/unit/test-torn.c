@@ -20,7 +20,7 @@ enum { CROWD = 32 }; /* more than are told of one by one who comes and goes */
 
 /* What can be done, by whom, in a world of that kind. */
 typedef struct Deed {
-    char who;         /* 'a' to 'd'; 'n': somebody new, who comes */
+    char who;         /* 'a' to 'g'; 'n': somebody new, who comes; 'o', 'p': by an account, see come() */
     const char *line; /* NULL: the connection breaks */
     enum {
         SMALL,
@@ -29,6 +29,7 @@ typedef struct Deed {
         GREETED, /* somebody has been sent half the greeting */
         SLOW,    /* dave has been sent half a line, and has more to read */
         FULL,    /* and so much that what comes next overwrites some of it */
+        PERSON,  /* 'e' and 'f' are connections of one account, 'g' is an operator */
     } kind;
 } Deed;
 
@@ -97,11 +98,29 @@ static const Deed DEEDS[] = {
     {'d', NULL, CROWDED},
     {'d', NULL, SLOW},
     {'c', NULL, FULL},
+    {'e', "hello", PERSON},
+    {'e', "/join #den", PERSON},
+    {'f', "/leave #dev", PERSON},
+    {'f', "/leave #lobby", PERSON},
+    {'a', "/msg erin hi", PERSON},
+    {'e', "/msg alice hi", PERSON},
+    {'e', "/away for tea", PERSON},
+    {'f', "/set mark ascii", PERSON},
+    {'e', "/ignore bob", PERSON},
+    {'e', "/nick bob", PERSON},
+    {'e', "/quit", PERSON},
+    {'a', "/kick bob", PERSON},
+    {'g', "/kick bob for nothing", PERSON},
+    {'g', "/kick erin", PERSON},
+    {'g', "/announce all", PERSON},
+    {'o', "", PERSON},
+    {'p', "", PERSON},
+    {'e', NULL, PERSON},
 };
 
 typedef struct World {
     Harness *harness;
-    Client *people[4];
+    Client *people[7];
 } World;
 
 static Client *who(const World *world, char c)
@@ -136,6 +155,31 @@ static void world_slow_down(World *world, size_t window)
     client_say(world->harness, world->people[1], "/msg dave the third");
 }
 
+static void world_add_persons(World *world)
+{
+    world->people[4] = client_account(world->harness, "erin", 1000);
+    world->people[5] = client_account(world->harness, "erin", 1000);
+    world->people[6] = client_account(world->harness, "root", 0);
+    harness_turn(world->harness);
+    client_say(world->harness, world->people[4], "/join #dev");
+    client_say(world->harness, world->people[5], "/topic of the person");
+}
+
+/* Somebody new: anybody, the owner of an account whose name a guest has, one who is there already. */
+static void come(Harness *harness, char c)
+{
+    if (c == 'n')
+        ck_assert_ptr_nonnull(client_new(harness));
+    else
+        ck_assert_ptr_nonnull(c == 'o' ? client_account(harness, "carol", 1001)
+                                       : client_account(harness, "erin", 1000));
+}
+
+static bool is_new(const Deed *deed)
+{
+    return deed->who >= 'n';
+}
+
 static void world_begin(World *world, const Deed *deed)
 {
     static const char *const NAMES[] = {"alice", "bob", "carol", "dave"};
@@ -165,13 +209,15 @@ static void world_begin(World *world, const Deed *deed)
     config.max_rooms = 6;
     config.max_rooms_per_client = 4;
     config.max_ignores = 3;
-    *world = (World){.harness = harness_new(&config, 4 + CROWD + 1)};
+    *world = (World){.harness = harness_new(&config, 7 + CROWD + 1)};
     for (unsigned i = 0; i < N_ELEMENTS(NAMES); i++)
         world->people[i] = client_named(world->harness, NAMES[i]);
     for (size_t i = 0; i < N_ELEMENTS(lines); i++)
         client_say(world->harness, who(world, lines[i].who), "%s", lines[i].line);
     for (unsigned i = 0; deed->kind == CROWDED && i < CROWD; i++)
         (void) client_new(world->harness);
+    if (deed->kind == PERSON)
+        world_add_persons(world);
     if (deed->kind == SLOW || deed->kind == FULL)
         world_slow_down(world, 20);
     if (deed->kind == FULL)
@@ -191,7 +237,7 @@ static void world_begin(World *world, const Deed *deed)
 
 static void world_do(World *world, const Deed *deed)
 {
-    if (deed->who == 'n' || deed->line == NULL)
+    if (is_new(deed) || deed->line == NULL)
         return;
     client_type(who(world, deed->who), deed->line, strlen(deed->line));
     client_type(who(world, deed->who), "\n", 1);
@@ -287,7 +333,7 @@ START_TEST(test_undone)
         Outcome expected, outcome;
         World world;
 
-        if (DEEDS[i].who == 'n' || DEEDS[i].line == NULL || DEEDS[i].kind == FULL)
+        if (is_new(&DEEDS[i]) || DEEDS[i].line == NULL || DEEDS[i].kind == FULL)
             continue;
         world_begin(&world, &DEEDS[i]);
         harness_survive(world.harness);
@@ -310,7 +356,7 @@ START_TEST(test_done_again)
         Outcome expected, outcome;
         World world;
 
-        if (DEEDS[i].who == 'n' || DEEDS[i].line == NULL)
+        if (is_new(&DEEDS[i]) || DEEDS[i].line == NULL)
             continue;
         world_begin(&world, &DEEDS[i]);
         world_do(&world, &DEEDS[i]);
@@ -336,8 +382,8 @@ static void run_deed(void *userdata)
     Scene *scene = userdata;
     Harness *harness = scene->world.harness;
 
-    if (scene->deed->who == 'n')
-        ck_assert_ptr_nonnull(client_new(harness));
+    if (is_new(scene->deed))
+        come(harness, scene->deed->who);
     else if (scene->deed->line == NULL)
         client_break(harness, who(&scene->world, scene->deed->who));
     else
@@ -430,10 +476,8 @@ static void tear_recovery(const Deed *deed)
 START_TEST(test_torn_recovery)
 {
     static const Deed deeds[] = {
-        {'a', "hello", SMALL},
-        {'a', "/leave #lobby", CROWDED},
-        {'d', "/topic words", SLOW},
-        {'a', "/help", FULL},
+        {'a', "hello", SMALL}, {'a', "/leave #lobby", CROWDED}, {'d', "/topic words", SLOW},
+        {'a', "/help", FULL},  {'f', "/leave #dev", PERSON},
     };
 
     for (size_t i = 0; torn_is_possible() && i < N_ELEMENTS(deeds); i++)

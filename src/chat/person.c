@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include "base/macro.h"
+#include "chat/ignore.h"
+#include "chat/person.h"
+
+bool person_is_first(const Chat *chat, uint32_t session)
+{
+    for (uint32_t other = person_next(chat, session); other != session; other = person_next(chat, other))
+        if (other < session)
+            return false;
+    return true;
+}
+
+uint32_t person_n_sessions(const Chat *chat, uint32_t session)
+{
+    uint32_t n = 1;
+
+    for (uint32_t other = person_next(chat, session); other != session; other = person_next(chat, other))
+        n++;
+    return n;
+}
+
+bool person_is_elsewhere(const Chat *chat, uint32_t room, uint32_t session)
+{
+    uint32_t other = person_next(chat, session);
+
+    for (; other != session; other = person_next(chat, other))
+        if (room_member(chat, room, other) != SLOT_NONE)
+            return true;
+    return false;
+}
+
+void person_link(Chat *chat, uint32_t session, uint32_t other)
+{
+    chat->sessions[session].next_of_person = chat->sessions[other].next_of_person;
+    chat->sessions[other].next_of_person = session;
+    chat->n_more_sessions++;
+}
+
+void person_unlink(Chat *chat, uint32_t session)
+{
+    uint32_t previous = session;
+
+    if (person_next(chat, session) == session)
+        return;
+    while (person_next(chat, previous) != session)
+        previous = person_next(chat, previous);
+    chat->sessions[previous].next_of_person = person_next(chat, session);
+    chat->sessions[session].next_of_person = session;
+    chat->n_more_sessions--;
+}
+
+void person_copy(Chat *chat, uint32_t to, uint32_t from)
+{
+    const SessionRecord *source = session_record(chat, from);
+    SessionRecord *record = state_edit_session(&chat->state, to);
+
+    record->settings = source->settings;
+    record->flags |= source->flags & SESSION_AWAY;
+    record->current_room = source->current_room;
+    if (record->flags & SESSION_AWAY)
+        *state_edit_away(&chat->state, to) = chat->state.aways[from];
+    ignore_copy(chat, to, from);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include "base/error.h"
+#include "base/macro.h"
+#include "host/names.h"
+#include "host/server.h"
+
+static NameStanding look_up(void *userdata, const Name *name)
+{
+    Server *server = userdata;
+    uid_t uid;
+
+    switch (accounts_name(server->accounts, name, server->chat->now, &uid)) {
+    case ACCOUNT_FREE:
+        return NAME_IS_FREE;
+    case ACCOUNT_TAKEN:
+        return NAME_IS_RESERVED;
+    case ACCOUNT_UNKNOWN:
+        return NAME_IS_AWAITED;
+    default:
+        return NAME_IS_UNSURE;
+    }
+}
+
+int names_open(Server *server)
+{
+    bool is_needed = false;
+
+    for (unsigned i = 0; i < server->n_listeners; i++)
+        is_needed = is_needed || server->listeners[i].is_local;
+    if (!is_needed)
+        return 0;
+    server->chat->look_up = look_up;
+    server->chat->look_up_userdata = server;
+    return error_trace(accounts_new(NULL, &server->accounts));
+}
+
+void names_close(Server *server)
+{
+    server->accounts = accounts_free(server->accounts);
+}
+
+int names_take(Server *server)
+{
+    SessionList *waiting = &server->waiting;
+    uint32_t n = waiting->n;
+
+    if (server->accounts == NULL || !accounts_take(server->accounts, server->chat->now))
+        return 0;
+    waiting->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        server->connections[waiting->items[i]].flags &= (uint16_t) ~CONNECTION_WAITING;
+        connection_set_ready(server, waiting->items[i]);
+    }
+    return error_trace(arrivals_look(server));
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* People with accounts: chat/person.h, and their sessions. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chat/person.h"
+#include "chat/session.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+static const char *nick_of(const Harness *harness, const Client *client)
+{
+    return session_record(harness->chat, client->session)->nick.bytes;
+}
+
+/* The owner of an account, greeted; the others have seen it. */
+static Client *come(Harness *harness, const char *login, uint32_t uid)
+{
+    Client *client = client_account(harness, login, uid);
+
+    ck_assert_ptr_nonnull(client);
+    harness_turn(harness);
+    harness_take_all(harness);
+    harness_check(harness);
+    return client;
+}
+
+START_TEST(test_login_names)
+{
+    static const struct {
+        const char *login, *name; /* NULL: none */
+    } cases[] = {
+        {"alice", "alice"},
+        {"Alice", "Alice"},
+        {"john.doe", "john_doe"},
+        {"john@example.com", "john_example_com"},
+        {"EXAMPLE\\john", "EXAMPLE_john"},
+        {"host$", "host_"},
+        {"1001", "_001"},
+        {"-x", "_x"},
+        {"_apt", "_apt"},
+        {"a b", "a_b"},
+        {"a", "a"},
+        {"abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwx"},
+        {"abcdefghijklmnopqrstuvwxyz", "abcdefghijklmnopqrstuvwx"},
+        {"bj\xc3\xb6rn", "bj\xc3\xb6rn"},
+        {"bj\xc3\xb6rn.x", NULL},
+        {"\xff", NULL},
+        {"", NULL},
+        {".", "_"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Name name;
+        int r = name_from_login(cases[i].login, &name);
+
+        ck_assert_msg((r == 0) == (cases[i].name != NULL), "%s: %d", cases[i].login, r);
+        if (r == 0)
+            ck_assert_str_eq(name.bytes, cases[i].name);
+    }
+}
+END_TEST
+
+/* Two accounts that come to one name are two people; each gets its own back. */
+START_TEST(test_same_name)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *first = come(harness, "john.doe", 1000), *second = come(harness, "john_doe", 1001), *third,
+           *again;
+
+    ck_assert_str_eq(nick_of(harness, first), "john_doe");
+    ck_assert_str_eq(nick_of(harness, second), "john_doe-2");
+    third = come(harness, "john+doe", 1002);
+    ck_assert_str_eq(nick_of(harness, third), "john_doe-3");
+    again = come(harness, "john_doe", 1001);
+    ck_assert_str_eq(nick_of(harness, again), "john_doe-2");
+    ck_assert_uint_eq(person_n_sessions(harness->chat, second->session), 2);
+    ck_assert_uint_eq(person_n_sessions(harness->chat, first->session), 1);
+    ck_assert_uint_eq(chat_n_people(harness->chat), 3);
+    client_say(harness, first, "/quit");
+    again = come(harness, "john_doe", 1001);
+    ck_assert_str_eq(nick_of(harness, again), "john_doe-2");
+    ck_assert_uint_eq(chat_n_people(harness->chat), 2);
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(test_long_name_with_a_number)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *first = come(harness, "abcdefghijklmnopqrstuvwx", 1000),
+           *second = come(harness, "abcdefghijklmnopqrstuvwx-not", 1001);
+
+    ck_assert_str_eq(nick_of(harness, first), "abcdefghijklmnopqrstuvwx");
+    ck_assert_str_eq(nick_of(harness, second), "abcdefghijklmnop-2");
+    harness_free(harness);
+}
+END_TEST
+
+/* Nobody is told of it by a line of their own; the rooms are. */
+START_TEST(test_displaced)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *guest = client_named(harness, "carol"), *alice = client_named(harness, "alice"), *carol;
+
+    client_say(harness, guest, "/join #garden");
+    harness_take_all(harness);
+    carol = client_account(harness, "carol", 1000);
+    ck_assert_ptr_nonnull(carol);
+    harness_turn(harness);
+    ck_assert_str_eq(nick_of(harness, carol), "carol");
+    ck_assert_int_eq(strncmp(nick_of(harness, guest), "guest", 5), 0);
+    ck_assert_str_eq(client_take(guest),
+                     "-- The name you had is that of an account of this host, whose owner has "
+                     "come. You are now guest3.\n-- #lobby: carol\xe2\x9c\x93 is here\n");
+    ck_assert_str_eq(client_take(alice), "-- carol is now guest3\n-- carol\xe2\x9c\x93 is here\n");
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
+START_TEST(test_limits)
+{
+    Harness *harness = harness_new(NULL, LIMIT_PERSON_SESSIONS + 2);
+    Client *each[LIMIT_PERSON_SESSIONS];
+    Peer peer = {.is_local = true, .uid = 1000};
+    Identity identity = {.uid = 1000};
+
+    ck_assert_int_eq(name_from_login("alice", &identity.nick), 0);
+    for (size_t i = 0; i < LIMIT_PERSON_SESSIONS; i++)
+        each[i] = come(harness, "alice", 1000);
+    ck_assert_int_eq(session_may_open(harness->chat, &peer, &identity), SESSION_PERSON_FULL);
+    client_say(harness, each[2], "/quit");
+    ck_assert_int_eq(session_may_open(harness->chat, &peer, &identity), 0);
+    each[2] = come(harness, "alice", 1000);
+    (void) come(harness, "bob", 1001);
+    (void) come(harness, "carol", 1002);
+    identity.uid = peer.uid = 1003;
+    ck_assert_int_eq(session_may_open(harness->chat, &peer, &identity), SESSION_FULL);
+    harness_free(harness);
+}
+END_TEST
+
+/* As many rooms as there may be, and as many sessions: leaving and coming are transactions all the same, and
+ * one more session finds a place in all of them or is refused. */
+START_TEST(test_many_rooms)
+{
+    enum { ROOMS = 40 };
+    Harness *harness;
+    Config config;
+    Client *first, *other;
+
+    harness_config(&config);
+    config.max_rooms = config.max_rooms_per_client = ROOMS;
+    harness = harness_new(&config, 6);
+    first = come(harness, "alice", 1000);
+    for (unsigned i = 0; i < ROOMS - 1; i++)
+        client_say(harness, first, "/join #r%u", i);
+    for (unsigned i = 0; i < 4; i++) {
+        other = come(harness, "alice", 1000);
+        ck_assert_uint_eq(harness->chat->sessions[other->session].n_rooms, ROOMS);
+    }
+    client_say(harness, other, "/leave #r3");
+    ck_assert_uint_eq(harness->chat->sessions[first->session].n_rooms, ROOMS - 1);
+    harness_survive(harness);
+    harness_check(harness);
+    client_say(harness, first, "/join #r3");
+    client_say(harness, first, "/quit");
+    ck_assert_uint_eq(chat_n_rooms(harness->chat), ROOMS);
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
+/* When a session of another goes, the next one bears the name. */
+START_TEST(test_any_may_go)
+{
+    for (unsigned first = 0; first < 3; first++) {
+        Harness *harness = harness_new(NULL, 10);
+        Client *alice = client_named(harness, "zoe"), *each[3];
+
+        for (unsigned i = 0; i < 3; i++)
+            each[i] = come(harness, "alice", 1000);
+        for (unsigned i = 0; i < 2; i++) {
+            Client *goes = each[(first + i) % 3], *stays = each[(first + 2) % 3];
+
+            client_say(harness, goes, "/quit");
+            harness_take_all(harness);
+            harness_check(harness);
+            client_say(harness, alice, "/msg alice psst");
+            ck_assert_str_eq(client_take(stays), "[12:03] (private) <zoe> psst\n");
+            ck_assert_str_eq(client_take(alice), "");
+        }
+        client_say(harness, each[(first + 2) % 3], "/quit");
+        harness_turn(harness);
+        ck_assert_str_eq(client_take(alice), "-- alice\xe2\x9c\x93 has left\n");
+        harness_free(harness);
+    }
+}
+END_TEST
+
+UNIT_MAIN("person", test_login_names, test_same_name, test_long_name_with_a_number, test_displaced,
+          test_limits, test_many_rooms, test_any_may_go)
