@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* What is deleted is gone: from the answers, and from the bytes of the files. */
+
+#include <errno.h>
+
+#include "archive/purge.h"
+#include "unit/archive-fixture.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+/* Words of which no other begins in the same way, so that the index has them whole. */
+#define RARE "zqrarebirdzq"
+#define NICK "Qzforgottenqz"
+
+#define DAY (UINT64_C(86400) * USEC_PER_SEC)
+
+/* Until it is done: whatever the answer is then. */
+static int clean(Fixture *fixture)
+{
+    unsigned n = 0;
+    int r;
+
+    do {
+        r = archive_clean(fixture->archive, 0);
+    } while (r == ARCHIVE_MORE && n++ < 10000);
+    ck_assert(r != 0 || !archive_is_unclean(fixture->archive));
+    return r;
+}
+
+static void purge(Fixture *fixture, uint64_t keep, uint64_t max_size, uint64_t now)
+{
+    unsigned n = 0;
+    int r;
+
+    do {
+        r = archive_purge(fixture->archive, &(ArchivePurge){.keep = keep, .max_size = max_size, .now = now});
+    } while (r == ARCHIVE_MORE && n++ < 10000);
+    ck_assert_msg(r == 0, "%s (%s)", archive_strerror(r), archive_detail(fixture->archive));
+    ck_assert(!archive_is_unclean(fixture->archive));
+}
+
+static void forget(Fixture *fixture, const char *name, uint64_t expected)
+{
+    NameKey key = fixture_key(name);
+    uint64_t n_lines = 0;
+    unsigned n = 0;
+    int r;
+
+    do {
+        r = archive_forget(fixture->archive, &key, 0, &n_lines);
+    } while (r == ARCHIVE_MORE && n++ < 10000);
+    ck_assert_int_eq(r, 0);
+    ck_assert_uint_eq(n_lines, expected);
+}
+
+/* Each with words of its own, some of them in overflow pages. */
+static void chatter(Fixture *fixture, unsigned from, unsigned to)
+{
+    char text[ARCHIVE_TEXT_MAX + 1];
+
+    for (unsigned i = from; i < to; i++) {
+        int n = snprintf(text, sizeof text, "talk%u about tea%u and the weather", i, i % 100);
+
+        if (i % 50 == 0) {
+            memset(text + n, 'x', 3000);
+            text[n + 3000] = '\0';
+        }
+        fixture_say(fixture, i, i % 3 ? "lobby" : "walks", i % 7 ? "bob" : "alice!1000", text);
+    }
+    fixture_commit(fixture, to);
+}
+
+START_TEST(test_take_back)
+{
+    for (unsigned kind = 0; kind < 5; kind++) {
+        Fixture *fixture = fixture_new_open();
+        char text[ARCHIVE_TEXT_MAX + 1];
+
+        chatter(fixture, 0, kind == 0 ? 0 : 1000);
+        (void) snprintf(text, sizeof text, "a " RARE " %0*u" RARE "2", kind == 1 ? 3900 : 10, 7);
+        for (unsigned twice = 0; twice < 2; twice++)
+            fixture_say(fixture, 1000, "lobby", "bob", text);
+        if (kind != 2)
+            fixture_commit(fixture, 1001);
+        if (kind == 0)
+            ck_assert_int_eq(fixture_count(fixture, "SELECT n_written FROM parts"), 1);
+        if (kind >= 3)
+            chatter(fixture, 1001, 2000);
+        if (kind >= 3)
+            fixture_reopen(fixture);
+        if (kind != 2)
+            ck_assert_uint_ge(fixture_grep(fixture, RARE), 2);
+        ck_assert_int_eq(archive_put_take_back(fixture->archive, archive_id(1, 8000)), 0);
+        ck_assert(archive_is_unclean(fixture->archive));
+        fixture_commit(fixture, 2000);
+        if (kind == 4) {
+            /* A death before it is cleaned: the next one does it. */
+            fixture_reopen(fixture);
+            ck_assert(archive_is_unclean(fixture->archive));
+        }
+        ck_assert_int_eq(clean(fixture), 0);
+        ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+        fixture_expect_found(fixture, RARE, "");
+        fixture_expect_found(fixture, "talk999",
+                             kind == 0 ? "" : "999 walks <bob> talk999 about tea99 and the weather\n");
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* Somebody still reads an older state. */
+START_TEST(test_held_up)
+{
+    Fixture *fixture = fixture_new_open();
+    Archive *reader = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    fixture_say(fixture, 1, "lobby", "bob", RARE);
+    fixture_commit(fixture, 1);
+    ck_assert_int_eq(archive_open(fixture->path, ARCHIVE_READER, &reader), 0);
+    ck_assert_int_eq(sqlite3_prepare_v2(reader->db, "SELECT * FROM lines", -1, &statement, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(statement), SQLITE_ROW);
+    ck_assert_int_eq(archive_put_take_back(fixture->archive, archive_id(1, 8)), 0);
+    fixture_commit(fixture, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(clean(fixture), ARCHIVE_BUSY);
+        ck_assert(archive_is_unclean(fixture->archive));
+        chatter(fixture, 10 + i * 10, 20 + i * 10);
+    }
+    (void) sqlite3_finalize(statement);
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    (void) archive_close(reader);
+    fixture_free(fixture);
+}
+END_TEST
+
+static void fill_person(Fixture *fixture)
+{
+    ArchiveSettings settings = {.who = fixture_who(NICK "!1001"),
+                                .away = RARE " away",
+                                .n_away = STRLEN(RARE " away"),
+                                .ignored = RARE,
+                                .n_ignored = STRLEN(RARE)};
+    ArchiveTopic topic = {.room = fixture_name("lobby"),
+                          .by = fixture_who(NICK "!1001"),
+                          .wall = FIXTURE_NOW,
+                          .text = "the topic stays",
+                          .n = 15};
+    ArchiveMessage message = {.id = 7,
+                              .wall = FIXTURE_NOW,
+                              .from = fixture_who(NICK),
+                              .to = fixture_name("bob"),
+                              .to_uid = 1002,
+                              .text = RARE,
+                              .n = STRLEN(RARE)};
+    ArchiveRule rule = {
+        .id = 9, .by = fixture_name(NICK), .subject = "x", .n_subject = 1, .bytes = "", .reason = ""};
+
+    ck_assert_int_eq(archive_put_settings(fixture->archive, &settings), 0);
+    ck_assert_int_eq(archive_put_topic(fixture->archive, &topic), 0);
+    ck_assert_int_eq(archive_put_message(fixture->archive, &message), 0);
+    message = (ArchiveMessage){.id = 8,
+                               .from = fixture_who("bob"),
+                               .to = fixture_name(NICK),
+                               .to_uid = 1001,
+                               .text = RARE,
+                               .n = STRLEN(RARE)};
+    ck_assert_int_eq(archive_put_message(fixture->archive, &message), 0);
+    message.id = 9;
+    message.to = fixture_name("alice");
+    message.text = "stays";
+    message.n = 5;
+    message.to_uid = 1000;
+    ck_assert_int_eq(archive_put_message(fixture->archive, &message), 0);
+    ck_assert_int_eq(archive_put_rule(fixture->archive, &rule), 0);
+}
+
+START_TEST(test_forget)
+{
+    Fixture *fixture = fixture_new_open();
+    NameKey key = fixture_key(NICK);
+    bool is_found = true;
+    uint64_t n = 0;
+    uint32_t uid;
+
+    for (unsigned i = 0; i < 10; i++) {
+        chatter(fixture, i * 400, i * 400 + 300);
+        for (unsigned k = 300; k < 400; k++)
+            fixture_say(fixture, i * 400 + k, "lobby", k % 2 ? NICK : "QZFORGOTTENQZ!1001",
+                        k % 3 ? RARE : "hello");
+        fixture_commit(fixture, i * 400 + 400);
+        fixture_end_part(fixture);
+    }
+    fill_person(fixture);
+    fixture_commit(fixture, 4000);
+    ck_assert_uint_gt(fixture_grep(fixture, RARE), 700);
+    forget(fixture, "qzFORGOTTENqz", 1000);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, NICK), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, "QZFORGOTTENQZ"), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, "qzforgottenqz"), 0);
+    ck_assert_uint_gt(fixture_grep(fixture, "the topic stays"), 0);
+    ck_assert_int_eq(archive_find_verified(fixture->archive, &key, &is_found, &uid), 0);
+    ck_assert(!is_found);
+    ck_assert_int_eq(archive_count_messages_to(fixture->archive, 1000, &n), 0);
+    ck_assert_uint_eq(n, 1);
+    fixture_expect_found(fixture, RARE, "");
+    fixture_expect_found(fixture, "talk3", "3 walks <bob> talk3 about tea3 and the weather\n");
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 3000);
+    forget(fixture, NICK, 0);
+    forget(fixture, "nobody", 0);
+    fixture_free(fixture);
+}
+END_TEST
+
+/* By a tool, while the service writes on. */
+START_TEST(test_forget_beside)
+{
+    Fixture *fixture = fixture_new_open();
+    Archive *writer = fixture->archive, *tool = NULL;
+    NameKey key = fixture_key(NICK);
+    unsigned n = 1;
+    int r;
+
+    for (; n < 3000; n++)
+        fixture_say(fixture, n, "lobby", n % 2 ? NICK : "bob", RARE);
+    fixture_commit(fixture, n);
+    ck_assert_int_eq(archive_open(fixture->path, ARCHIVE_TOOL, &tool), 0);
+    do {
+        fixture_say(fixture, n++, "lobby", "bob", "meanwhile");
+        fixture_commit(fixture, n);
+        r = archive_forget(tool, &key, 0, NULL);
+    } while (r == ARCHIVE_MORE);
+    ck_assert_int_eq(r, 0);
+    (void) archive_close(tool);
+    ck_assert_uint_eq(fixture_grep(fixture, NICK), 0);
+    ck_assert_uint_ge(fixture_grep(fixture, "meanwhile"), 2);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines WHERE text = '" RARE "'"), 1499);
+    fixture->archive = writer;
+    fixture_say(fixture, n, "lobby", NICK, "again");
+    fixture_commit(fixture, n);
+    fixture_free(fixture);
+}
+END_TEST
+
+/* A line a day. */
+static void say_daily(Fixture *fixture, unsigned n, unsigned n_per_part)
+{
+    ArchiveLine line = {.room = fixture_name("lobby")};
+    char nick[20], text[40];
+
+    for (unsigned i = 0; i < n; i++) {
+        if (n_per_part > 0 && i % n_per_part == 0 && i > 0) {
+            fixture_commit(fixture, i);
+            fixture_end_part(fixture);
+        }
+        (void) snprintf(nick, sizeof nick, i % 2 ? "nick%u!%u" : "nick%u", i, i);
+        (void) snprintf(text, sizeof text, "q%uzday hello", i);
+        line.id = archive_id(1, i * 8);
+        line.wall = FIXTURE_NOW + i * DAY;
+        line.who = fixture_who(nick);
+        line.text = text;
+        line.n = strlen(text);
+        ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+        line.id++;
+        line.kind = ARCHIVE_GAP;
+        ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+        line.kind = ARCHIVE_SAID;
+    }
+    fixture_commit(fixture, n);
+}
+
+/* After `keep` days nothing older is there, and everything younger. */
+START_TEST(test_keep)
+{
+    static const unsigned PARTS[] = {0, 1, 7, 10, 40, 100};
+
+    for (size_t i = 0; i < N_ELEMENTS(PARTS); i += harness_is_slow() ? 2 : 1) {
+        Fixture *fixture = fixture_new_open();
+        char word[20];
+
+        say_daily(fixture, 100, PARTS[i]);
+        for (unsigned day = 0; day <= 110; day += i == 0 ? 5 : 13) {
+            purge(fixture, 30 * DAY, 0, FIXTURE_NOW + (day + 30) * DAY);
+            for (unsigned k = 0; k < 100; k += 9) {
+                (void) snprintf(word, sizeof word, "q%uzday", k);
+                ck_assert_msg((fixture_grep(fixture, word) > 0) == (k >= day), "%s on day %u, %u in a part",
+                              word, day, PARTS[i]);
+            }
+            ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), day > 100 ? 0 : 100 - day);
+            ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM gaps"), day > 100 ? 0 : 100 - day);
+            ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM people WHERE NOT is_verified"),
+                             day > 100 ? 0
+                                       : (100 - day) / 2 + (day % 2 == 0 && day < 100 ? (100 - day) % 2 : 0));
+        }
+        /* Names of verified people stay. */
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM people"), 50);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM people WHERE last_seen > 0"), 0);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM rooms"), 0);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM parts"), 0);
+        fixture_say(fixture, 5000, "lobby", "bob", "here again");
+        fixture_commit(fixture, 5001);
+        fixture_expect_found(fixture, "again", "5000 lobby <bob> here again\n");
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* One line from a wrong future does not keep what comes after it. */
+START_TEST(test_wrong_clock)
+{
+    Fixture *fixture = fixture_new_open();
+    ArchiveLine line = {.id = archive_id(1, 8),
+                        .wall = FIXTURE_NOW + 100000 * DAY,
+                        .room = fixture_name("lobby"),
+                        .who = fixture_who("bob"),
+                        .text = "future",
+                        .n = 6};
+
+    ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+    for (unsigned i = 2; i < 2500; i++)
+        fixture_say(fixture, i, "lobby", "bob", RARE);
+    fixture_commit(fixture, 2500);
+    purge(fixture, DAY, 0, FIXTURE_NOW + 10 * DAY);
+    fixture_expect_last(fixture, "lobby", "1 lobby <bob> future\n");
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    /* For ever, and a keep that is longer than time. */
+    purge(fixture, 0, 0, FIXTURE_NOW + 1000000 * DAY);
+    purge(fixture, UINT64_MAX, 0, FIXTURE_NOW + 1000000 * DAY);
+    purge(fixture, DAY, 0, 0);
+    fixture_expect_last(fixture, "lobby", "1 lobby <bob> future\n");
+    purge(fixture, DAY, 0, UINT64_MAX);
+    fixture_expect_last(fixture, "lobby", "");
+    fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(test_old_messages)
+{
+    Fixture *fixture = fixture_new_open();
+    ArchiveMessage message = {.id = 7,
+                              .wall = FIXTURE_NOW,
+                              .from = fixture_who("bob"),
+                              .to = fixture_name("alice"),
+                              .to_uid = 1002,
+                              .text = RARE,
+                              .n = STRLEN(RARE)};
+    ArchiveRule rule = {
+        .id = 9, .by = fixture_name("bob"), .subject = "x", .n_subject = 1, .bytes = "", .reason = ""};
+
+    rule.until = FIXTURE_NOW + DAY;
+    ck_assert_int_eq(archive_put_message(fixture->archive, &message), 0);
+    ck_assert_int_eq(archive_put_rule(fixture->archive, &rule), 0);
+    fixture_commit(fixture, 1);
+    purge(fixture, DAY, 0, FIXTURE_NOW + DAY - 1);
+    ck_assert_uint_gt(fixture_grep(fixture, RARE), 0);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM rules"), 1);
+    purge(fixture, DAY, 0, FIXTURE_NOW + DAY + 1);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM rules"), 0);
+    fixture_free(fixture);
+}
+END_TEST
+
+static int64_t size_of(const Fixture *fixture)
+{
+    struct stat status;
+
+    ck_assert_int_eq(stat(fixture->path, &status), 0);
+    return status.st_size;
+}
+
+START_TEST(test_max_size)
+{
+    for (unsigned kind = 0; kind < 2; kind++) {
+        Fixture *fixture = fixture_new_open();
+        unsigned n = harness_is_slow() ? 2000 : 10000, n_before = 0;
+        int64_t before, n_left;
+
+        for (unsigned i = 0; i < 10; i++) {
+            chatter(fixture, i * n / 10, (i + 1) * n / 10);
+            if (kind == 1)
+                fixture_end_part(fixture);
+        }
+        purge(fixture, 0, 0, FIXTURE_NOW);
+        before = size_of(fixture);
+        purge(fixture, 0, (uint64_t) before, FIXTURE_NOW);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), n);
+        for (unsigned part = 2; part <= (harness_is_slow() ? 2 : 8); part *= 2) {
+            purge(fixture, 0, (uint64_t) before / part, FIXTURE_NOW);
+            ck_assert_int_le(size_of(fixture), before / part);
+            n_left = fixture_count(fixture, "SELECT count(*) FROM lines");
+            ck_assert_int_gt(n_left, n / part / 8);
+            ck_assert_int_eq(fixture_count(fixture, "SELECT max(id) - min(id) FROM lines"), n_left - 1);
+            ck_assert_uint_eq(fixture_grep(fixture, "talk0 "), 0);
+            ck_assert_int_ne(n_left, n_before);
+        }
+        /* It can not be that small, and that is no reason to go on for ever. */
+        purge(fixture, 0, 1, FIXTURE_NOW);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 0);
+        ck_assert_int_lt(size_of(fixture), 200 * 1024);
+        chatter(fixture, n, n + 10);
+        fixture_expect_found(fixture, "tea1",
+                             n == 10000 ? "10001 lobby <bob> talk10001 about tea1 and the weather\n"
+                                        : "2001 walks <bob> talk2001 about tea1 and the weather\n");
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* Lines come between any two steps. */
+START_TEST(test_interleaved)
+{
+    for (unsigned kind = 0; kind < 3; kind++) {
+        Fixture *fixture = fixture_new_open();
+        ArchivePurge options = {.keep = DAY, .now = FIXTURE_NOW + 2 * DAY};
+        ArchiveLine line = {.wall = FIXTURE_NOW + 2 * DAY,
+                            .room = fixture_name("lobby"),
+                            .who = fixture_who("carol"),
+                            .text = "young",
+                            .n = 5};
+        unsigned n_young = 0;
+        int r;
+
+        chatter(fixture, 0, kind == 2 ? 9000 : 3000);
+        if (kind == 1)
+            fixture_end_part(fixture);
+        do {
+            r = archive_purge(fixture->archive, &options);
+            line.id = archive_id(1, 8 * (20000 + n_young++));
+            ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+            fixture_commit(fixture, 20000);
+        } while (r == ARCHIVE_MORE);
+        ck_assert_int_eq(r, 0);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), n_young);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines WHERE text = 'young'"), n_young);
+        ck_assert_uint_eq(fixture_grep(fixture, "weather"), 0);
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* Searches while partitions go. */
+START_TEST(test_searched_meanwhile)
+{
+    Fixture *fixture = fixture_new_open();
+    Archive *writer = fixture->archive, *reader = NULL;
+    ArchiveSearch search = {.words = "hello", .n_words = 5, .before = ARCHIVE_ID_END, .n_max = 1000};
+    ArchivePage page;
+    unsigned n_before = 100;
+    int r;
+
+    say_daily(fixture, 100, 10);
+    ck_assert_int_eq(archive_open(fixture->path, ARCHIVE_READER, &reader), 0);
+    for (unsigned day = 0; day < 100; day++)
+        do {
+            r = archive_purge(writer, &(ArchivePurge){.keep = DAY, .now = FIXTURE_NOW + (day + 1) * DAY});
+            ck_assert(r == 0 || r == ARCHIVE_MORE);
+            ck_assert_int_eq(archive_search(reader, &search, fixture_on_line, fixture, &page), 0);
+            ck_assert_uint_le(page.n, n_before);
+            ck_assert_uint_ge(page.n, 100 - day);
+            n_before = page.n;
+            fixture->n_heard = 0;
+        } while (r == ARCHIVE_MORE);
+    ck_assert_uint_eq(n_before, 1);
+    (void) archive_close(reader);
+    fixture_free(fixture);
+}
+END_TEST
+
+UNIT_MAIN("archive-purge", test_take_back, test_held_up, test_forget, test_forget_beside, test_keep,
+          test_wrong_clock, test_old_messages, test_max_size, test_interleaved, test_searched_meanwhile)
