@@ -47,17 +47,18 @@ systemd_runs() { [[ -d /run/systemd/system ]]; }
 find_package_manager() {
     if command -v apt-get >/dev/null; then
         manager=apt
-        packages=(autoconf automake gcc libc6-dev libinih-dev libsystemd-dev libutf8proc-dev make pkg-config uthash-dev)
+        packages=(autoconf automake gcc libc6-dev libinih-dev libsqlite3-dev libsystemd-dev libutf8proc-dev make
+            pkg-config uthash-dev)
         netcat="netcat-openbsd"
     elif command -v dnf >/dev/null; then
         manager=dnf
         packages=(autoconf automake diffutils findutils gawk gcc glibc-devel inih-devel make pkgconf-pkg-config
-            systemd-devel tar utf8proc-devel uthash-devel)
+            sqlite-devel systemd-devel tar utf8proc-devel uthash-devel)
         netcat="nmap-ncat"
     else
         fail "This system has neither apt-get nor dnf, so the packages cannot be installed from here." \
             "Install by hand: a C compiler, make, autoconf, automake, pkg-config, and the development files of" \
-            "libsystemd, utf8proc, inih and uthash. Then: autoreconf -fi && ./configure && make && make install"
+            "libsystemd, utf8proc, inih, sqlite and uthash. Then: autoreconf -fi && ./configure && make && make install"
     fi
     command -v nc >/dev/null || packages+=("$netcat")
     command -v systemd-socket-activate >/dev/null || packages+=(systemd)
@@ -216,11 +217,12 @@ start_with_systemd() {
         systemctl start chat.socket
     fi
     # A socket can not be started for a service that runs, but together with it it can be: between its two processes.
-    if systemctl --quiet is-active chat.service && ! systemctl --quiet is-active chat-local.socket; then
-        systemctl restart chat.service chat-local.socket || true # greet() tells
-    else
-        systemctl try-restart chat.service || true
-    fi
+    systemctl try-restart chat.service || true # greet() tells
+    for _ in {1..5}; do
+        if systemctl --quiet is-active chat-local.socket ||
+            [[ $(systemctl is-enabled chat-local.socket 2>/dev/null) == masked ]]; then break; fi
+        systemctl restart chat.service chat-local.socket || true
+    done
     port=$(systemctl show --property=Listen --value chat.socket | sed -n 's/.*:\([0-9]*\) (Stream).*/\1/p' | head -n 1)
 }
 

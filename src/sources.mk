@@ -3,6 +3,17 @@
 #
 # All of the daemon but main.c, for the daemon itself (here) and for the variants that the tests build (tests/Makefile.am).
 CHATD_SOURCES = \
+	%reldir%/archive/archive.c %reldir%/archive/archive.h \
+	%reldir%/archive/export.c %reldir%/archive/export.h \
+	%reldir%/archive/line.c %reldir%/archive/line.h \
+	%reldir%/archive/load.c \
+	%reldir%/archive/part.c %reldir%/archive/part.h \
+	%reldir%/archive/purge.c %reldir%/archive/purge.h \
+	%reldir%/archive/query.c %reldir%/archive/query.h \
+	%reldir%/archive/schema.c %reldir%/archive/schema.h \
+	%reldir%/archive/search.c %reldir%/archive/search.h \
+	%reldir%/archive/sql.c %reldir%/archive/sql.h \
+	%reldir%/archive/write.c %reldir%/archive/write.h \
 	%reldir%/base/clock.c %reldir%/base/clock.h \
 	%reldir%/base/config.c %reldir%/base/config.h \
 	%reldir%/base/config-load.c \
@@ -25,6 +36,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/command-order.c \
 	%reldir%/chat/command-person.c \
 	%reldir%/chat/command-room.c \
+	%reldir%/chat/command-rule.c \
 	%reldir%/chat/command-server.c \
 	%reldir%/chat/ignore.c %reldir%/chat/ignore.h \
 	%reldir%/chat/index.c %reldir%/chat/index.h \
@@ -33,6 +45,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/person.c %reldir%/chat/person.h \
 	%reldir%/chat/restore.c %reldir%/chat/restore.h \
 	%reldir%/chat/room.c %reldir%/chat/room.h \
+	%reldir%/chat/rule.c %reldir%/chat/rule.h \
 	%reldir%/chat/session.c %reldir%/chat/session.h \
 	%reldir%/chat/state.c %reldir%/chat/state.h \
 	%reldir%/chat/stream.c %reldir%/chat/stream.h \

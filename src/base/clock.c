@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -21,4 +22,14 @@ uint64_t clock_monotonic(void)
 uint64_t clock_wall(void)
 {
     return clock_read(CLOCK_REALTIME);
+}
+
+void clock_format(uint64_t wall, char text[CLOCK_TEXT_MAX])
+{
+    time_t seconds = (time_t) (wall / USEC_PER_SEC);
+    struct tm local;
+
+    if (localtime_r(&seconds, &local) == NULL ||
+        strftime(text, CLOCK_TEXT_MAX, "%Y-%m-%d %H:%M:%S %Z (%z)", &local) == 0)
+        (void) snprintf(text, CLOCK_TEXT_MAX, "an unknown time");
 }

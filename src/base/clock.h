@@ -10,3 +10,6 @@
 uint64_t clock_monotonic(void);
 /* CLOCK_REALTIME, since the epoch. */
 uint64_t clock_wall(void);
+/* "2026-11-22 14:03:05 CET (+0100)": usec since the epoch, in local time. */
+enum { CLOCK_TEXT_MAX = 64 };
+void clock_format(uint64_t wall, char text[CLOCK_TEXT_MAX]);

@@ -16,6 +16,7 @@ enum {
     LIMIT_IGNORES = 64,                      /* MaxIgnores= can not be more */
     LIMIT_ROOMS = 65000,                     /* MaxRooms= can not be more */
     LIMIT_MEMBERS = 1 << 24,                 /* people in rooms, each counted in every room */
+    LIMIT_RULES = 1000,                      /* bans and mutes */
     LIMIT_REASON_BYTES = 200,                /* of what an operator does */
     LIMIT_PERSON_SESSIONS = 8,               /* connections of one person */
     LIMIT_REPLY_BYTES = 16000,               /* what one command answers */

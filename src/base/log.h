@@ -34,6 +34,10 @@
 #define LOG_ID_HISTORY_LOST "b227be29e76b4bc2b4e02c5fa120266f"
 /* What operators do. */
 #define LOG_ID_KICKED "795894604a064562b06eac9f49c690b4"
+#define LOG_ID_BANNED "0f567185f7ce4722a325157df46f4e42"
+#define LOG_ID_UNBANNED "2fe470b612c9469fac2a3a4d9dccbfd1"
+#define LOG_ID_MUTED "7a30882b4c654f2d8f9877fced2d90c5"
+#define LOG_ID_UNMUTED "953ad7631a984ed58d42583408529993"
 #define LOG_ID_ANNOUNCED "e5427c5991bb407bbb5698e30e7aa1fb"
 
 /* All strings are borrowed for the time of the call; NULL: does not apply. */

@@ -234,8 +234,9 @@ void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, 
     do
         chat_touch_session(chat, session);
     while ((session = person_next(chat, session)) != to);
-    /* In one chain, which all sessions of the person follow. */
-    chain_add(chat, &chat->sessions[to].chain, transcript_append(&chat->transcript, &draft));
+    /* Of several sessions any may be gone when the others read. */
+    chain_add(chat, person_next(chat, to) == to ? &chat->sessions[to].chain : &chat->turn.everybody,
+              transcript_append(&chat->transcript, &draft));
 }
 
 void chat_error(Chat *chat, uint32_t to, const char *format, ...)

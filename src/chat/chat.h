@@ -59,7 +59,7 @@ typedef struct MemberSide {
 typedef struct Turn {
     uint32_t *sessions, *rooms; /* owned */
     uint32_t n_sessions, n_rooms;
-    TurnChain everybody; /* what is for all */
+    TurnChain everybody; /* what is for all, or for all sessions of a person */
 } Turn;
 
 /* An answer that is being put together, line by line. */
@@ -84,7 +84,8 @@ typedef enum NameStanding {
     NAME_IS_UNSURE,   /* that can not be looked up now */
 } NameStanding;
 
-typedef NameStanding (*ChatLookUp)(void *userdata, const Name *name);
+/* *ret_uid is that of the account, with NAME_IS_RESERVED. */
+typedef NameStanding (*ChatLookUp)(void *userdata, const Name *name, uint32_t *ret_uid);
 
 typedef struct Chat {
     State state;
@@ -100,7 +101,7 @@ typedef struct Chat {
     int64_t utc_offset;        /* seconds that local time is ahead of UTC */
     uint64_t utc_offset_until; /* usec since the epoch: when to look again */
 
-    Slots session_slots, room_slots, member_slots;
+    Slots session_slots, room_slots, member_slots, rule_slots;
     SessionSide *sessions;
     RoomSide *rooms;
     MemberSide *members;
@@ -108,6 +109,7 @@ typedef struct Chat {
     Index accounts; /* by uid: a session of that verified person */
     uint32_t first_lagging;
     uint32_t n_more_sessions; /* than people */
+    bool has_new_bans;        /* somebody who is here may not be any more */
     uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                               nothing to tell */
     uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
@@ -131,9 +133,9 @@ static inline uint32_t room_member(const Chat *chat, uint32_t room, uint32_t ses
     return member;
 }
 
-static inline NameStanding chat_look_up(const Chat *chat, const Name *name)
+static inline NameStanding chat_look_up(const Chat *chat, const Name *name, uint32_t *ret_uid)
 {
-    return chat->look_up != NULL ? chat->look_up(chat->look_up_userdata, name) : NAME_IS_FREE;
+    return chat->look_up != NULL ? chat->look_up(chat->look_up_userdata, name, ret_uid) : NAME_IS_FREE;
 }
 
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);

@@ -28,7 +28,7 @@ static const char *check_header(const StateHeader *header)
         return "positions in the header";
     if (header->next_serial == 0 || header->next_serial >= COUNT_MAX || header->next_guest >= COUNT_MAX ||
         header->next_member >= COUNT_MAX || header->next_vault >= COUNT_MAX ||
-        header->generation >= COUNT_MAX)
+        header->generation >= COUNT_MAX || header->next_rule == 0 || header->next_rule >= COUNT_MAX)
         return "counters in the header";
     if (header->motd.n > sizeof header->motd.text || memchr(header->host, '\0', sizeof header->host) == NULL)
         return "the greeting in the header";
@@ -221,8 +221,9 @@ static const char *check_session(const Check *check, uint32_t session)
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))
         return "what a session is shown again";
     if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
-        record->item_key >= 1 << 7 || record->standing >= STANDING_OPERATOR << 1 ||
-        (record->standing != 0 && (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local)) ||
+        record->item_key >= 1 << 7 || record->standing >= STANDING_EXPELLED << 1 ||
+        ((record->standing & ~STANDING_EXPELLED) != 0 &&
+         (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local)) ||
         !is_boolean(&record->is_within_line) || !is_boolean(&record->peer.is_local))
         return "the flags of a session";
     if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in >= COUNT_MAX ||
@@ -267,6 +268,22 @@ static const char *check_member(const Check *check, uint32_t member)
     return NULL;
 }
 
+static const char *check_rule(const Check *check, uint32_t rule)
+{
+    const StateHeader *header = check->state->header;
+    const RuleRecord *record = &check->state->rules[rule];
+    static const Name nobody = {0};
+
+    if (record->number >= header->next_rule || (record->kind != RULE_BAN && record->kind != RULE_MUTE) ||
+        !is_boolean(&record->subject.is_uid) || record->subject.n_bits > 128)
+        return "a rule";
+    if ((memcmp(&record->whom, &nobody, sizeof nobody) != 0 && !name_is_fine(&record->whom)) ||
+        !name_is_fine(&record->by) || record->reason_n > LIMIT_REASON_BYTES ||
+        !text_is_fine(check, record->reason, record->reason_n))
+        return "the words of a rule";
+    return NULL;
+}
+
 static const char *check_records(const Check *check)
 {
     const State *state = check->state;
@@ -283,6 +300,9 @@ static const char *check_records(const Check *check)
     for (uint32_t i = 0; why == NULL && i < check->use->n_members; i++)
         if (state->members[i].joined != 0)
             why = check_member(check, i);
+    for (uint32_t i = 0; why == NULL && i < check->use->n_rules; i++)
+        if (state->rules[i].number != 0)
+            why = check_rule(check, i);
     return why;
 }
 

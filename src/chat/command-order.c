@@ -11,13 +11,7 @@
 #include "chat/person.h"
 #include "chat/session.h"
 
-/* The rest of a line, as the reason of what is done; cut where it is too long. */
-typedef struct Reason {
-    char text[LIMIT_REASON_BYTES + 1];
-} Reason;
-
-/* False: it is too long, and the operator was told. */
-static bool take_reason(Chat *chat, uint32_t session, Arguments arguments, Reason *ret_reason)
+bool command_take_reason(Chat *chat, uint32_t session, Arguments arguments, Reason *ret_reason)
 {
     if (arguments.n > LIMIT_REASON_BYTES) {
         chat_error(chat, session, "A reason may have %d bytes; yours has %zu.", LIMIT_REASON_BYTES,
@@ -28,16 +22,18 @@ static bool take_reason(Chat *chat, uint32_t session, Arguments arguments, Reaso
     return true;
 }
 
-static void log_act(Chat *chat, uint32_t session, const char *id, const char *whom, const Reason *reason,
-                    const char *did)
+void command_log_act(Chat *chat, uint32_t session, const char *id, const char *did, const char *whom,
+                     const char *reason)
 {
     const char *nick = session_record(chat, session)->nick.bytes;
-    const char *why = reason->text[0] != '\0' ? reason->text : NULL;
 
     log_event(chat->log,
-              (LogEvent){.priority = LOG_NOTICE, .id = id, .nick = nick, .whom = whom, .reason = why},
-              "%s %s%s%s%s.", nick, did, whom != NULL ? " " : "", whom != NULL ? whom : "",
-              why != NULL ? ", for a reason" : "");
+              (LogEvent){.priority = LOG_NOTICE,
+                         .id = id,
+                         .nick = nick,
+                         .whom = whom,
+                         .reason = reason[0] != '\0' ? reason : NULL},
+              "%s %s%s%s.", nick, did, whom != NULL ? " " : "", whom != NULL ? whom : "");
 }
 
 int command_kick(Chat *chat, uint32_t session, Arguments arguments)
@@ -47,20 +43,20 @@ int command_kick(Chat *chat, uint32_t session, Arguments arguments)
     Reason reason;
     Name name;
 
-    if (who == SLOT_NONE || !take_reason(chat, session, arguments, &reason))
+    if (who == SLOT_NONE || !command_take_reason(chat, session, arguments, &reason))
         return 0;
     name = session_record(chat, who)->nick;
-    if (person_is_operator(chat, who)) {
+    if (person_has_operator(chat, who)) {
         chat_error(chat, session, "%s is an operator, too.", name.bytes);
         return 0;
     }
     do {
         chat_error(chat, each, "You are disconnected by %s%s%s%s", session_record(chat, session)->nick.bytes,
                    person_mark(chat, session, each), reason.text[0] != '\0' ? ": " : ".", reason.text);
-        session_end(chat, each);
+        session_expel(chat, each);
     } while ((each = person_next(chat, each)) != who);
     chat_reply(chat, session, "%s is disconnected.", name.bytes);
-    log_act(chat, session, LOG_ID_KICKED, name.bytes, &reason, "disconnected");
+    command_log_act(chat, session, LOG_ID_KICKED, "disconnected", name.bytes, reason.text);
     return 0;
 }
 
@@ -68,6 +64,6 @@ int command_announce(Chat *chat, uint32_t session, Arguments arguments)
 {
     chat_tell_everybody(chat, session, arguments.text, arguments.n);
     chat_reply(chat, session, "Told to all %u people.", chat_n_people(chat));
-    log_act(chat, session, LOG_ID_ANNOUNCED, NULL, &(Reason){""}, "made an announcement");
+    command_log_act(chat, session, LOG_ID_ANNOUNCED, "made an announcement", NULL, "");
     return 0;
 }

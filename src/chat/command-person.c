@@ -14,8 +14,7 @@
 #include "chat/room.h"
 #include "chat/session.h"
 
-/* A nick as one types it, or as it stands in what was said: with the mark. 0, or what name_parse() says. */
-static int parse_nick(Arguments word, Name *ret_nick)
+int command_parse_nick(Arguments word, Name *ret_nick)
 {
     static const char *const MARKS[] = {MARK, MARK_ASCII};
 
@@ -32,7 +31,7 @@ uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word)
 {
     uint32_t found = SLOT_NONE;
     Name nick;
-    int r = parse_nick(word, &nick);
+    int r = command_parse_nick(word, &nick);
 
     if (r == 0)
         found = session_find(chat, &nick);
@@ -46,20 +45,23 @@ uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word)
 /* Nobody who is here has it, and it is none that need not be looked up. */
 bool command_nick_must_wait(Chat *chat, uint32_t session, Arguments arguments)
 {
+    uint32_t uid;
     Name nick;
 
     return !person_is_verified(chat, session) &&
            name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick) == 0 &&
            !name_is_guest(&nick) && session_find(chat, &nick) == SLOT_NONE &&
-           chat_look_up(chat, &nick) == NAME_IS_AWAITED;
+           chat_look_up(chat, &nick, &uid) == NAME_IS_AWAITED;
 }
 
 /* False: it is not for this session, which was told why. */
 static bool nick_may_be_taken(Chat *chat, uint32_t session, const Name *nick)
 {
+    uint32_t uid;
+
     if (session_find(chat, nick) != SLOT_NONE)
         return true; /* so that it is told of that, or writes its own in another way */
-    switch (chat_look_up(chat, nick)) {
+    switch (chat_look_up(chat, nick, &uid)) {
     case NAME_IS_FREE:
         return true;
     case NAME_IS_RESERVED:
@@ -126,7 +128,7 @@ static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments t
         SessionRecord *record = state_edit_session(&chat->state, each);
 
         record->reply_session = session;
-        record->reply_serial = session_record(chat, session)->serial;
+        record->reply_serial = person_address(chat, session);
     } while ((each = person_next(chat, each)) != to);
     chat_tell_person(chat, to, session, text.text, text.n);
     if (receiver->flags & SESSION_AWAY)
@@ -148,16 +150,27 @@ int command_msg(Chat *chat, uint32_t session, Arguments arguments)
     return 0;
 }
 
-int command_reply(Chat *chat, uint32_t session, Arguments arguments)
+/* Who spoke in private last, if they are here: of an account any of its sessions. */
+static uint32_t find_replied(const Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
 
-    if (record->reply_serial == 0)
+    if (record->reply_serial & PERSON_ADDRESS)
+        return session_find_account(chat, (uint32_t) record->reply_serial);
+    return session_record(chat, record->reply_session)->serial == record->reply_serial ? record->reply_session
+                                                                                       : SLOT_NONE;
+}
+
+int command_reply(Chat *chat, uint32_t session, Arguments arguments)
+{
+    uint32_t to = find_replied(chat, session);
+
+    if (session_record(chat, session)->reply_serial == 0)
         chat_error(chat, session, "Nobody has said anything to you in private yet. /msg NICK TEXT begins.");
-    else if (session_record(chat, record->reply_session)->serial != record->reply_serial)
+    else if (to == SLOT_NONE)
         chat_error(chat, session, "Whoever spoke to you in private last has left. Your line was not sent.");
     else
-        say_privately(chat, session, record->reply_session, arguments);
+        say_privately(chat, session, to, arguments);
     return 0;
 }
 
@@ -274,7 +287,7 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         list_ignored(chat, session);
         return 0;
     }
-    r = parse_nick(arguments, &nick);
+    r = command_parse_nick(arguments, &nick);
     if (r != 0) {
         chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
         return 0;

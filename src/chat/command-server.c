@@ -5,10 +5,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "config.h"
 
+#include "base/clock.h"
 #include "base/macro.h"
 #include "chat/command.h"
 #include "chat/person.h"
@@ -72,22 +72,12 @@ int command_set(Chat *chat, uint32_t session, Arguments arguments)
     return 0;
 }
 
-static void format_time(uint64_t wall, char *text, size_t size)
-{
-    time_t seconds = (time_t) (wall / USEC_PER_SEC);
-    struct tm local;
-
-    if (localtime_r(&seconds, &local) == NULL ||
-        strftime(text, size, "%Y-%m-%d %H:%M:%S %Z (%z)", &local) == 0)
-        (void) snprintf(text, size, "an unknown time");
-}
-
 int command_time(Chat *chat, uint32_t session, Arguments arguments)
 {
-    char text[64];
+    char text[CLOCK_TEXT_MAX];
 
     (void) arguments;
-    format_time(chat->wall, text, sizeof text);
+    clock_format(chat->wall, text);
     chat_reply(chat, session, "%s", text);
     return 0;
 }
@@ -95,11 +85,11 @@ int command_time(Chat *chat, uint32_t session, Arguments arguments)
 int command_version(Chat *chat, uint32_t session, Arguments arguments)
 {
     const StateHeader *header = chat->state.header;
-    char service[64], process[64];
+    char service[CLOCK_TEXT_MAX], process[CLOCK_TEXT_MAX];
 
     (void) arguments;
-    format_time(header->started_wall, service, sizeof service);
-    format_time(chat->started_wall, process, sizeof process);
+    clock_format(header->started_wall, service);
+    clock_format(chat->started_wall, process);
     chat_reply(chat, session,
                "%s %s. The service is up since %s, this process since %s; %u restart%s survived.",
                PACKAGE_NAME, PACKAGE_VERSION, service, process, header->n_restarts,

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "chat/command.h"
 #include "chat/person.h"
+#include "chat/rule.h"
 #include "chat/session.h"
 
 #define COMMAND(word, more, what, function, ...)                                                             \
@@ -17,15 +18,16 @@
 
 const Command COMMANDS[] = {
     COMMAND("nick", "NAME", "take another name", command_nick, .must_wait = command_nick_must_wait),
-    COMMAND("me", "ACTION", "say what you do: * alice waves", command_me),
-    COMMAND("msg", "NICK TEXT", "say something to one person only", command_msg),
-    COMMAND("reply", "TEXT", "answer the last private line", command_reply),
+    COMMAND("me", "ACTION", "say what you do: * alice waves", command_me, .is_speech = true),
+    COMMAND("msg", "NICK TEXT", "say something to one person only", command_msg, .is_speech = true),
+    COMMAND("reply", "TEXT", "answer the last private line", command_reply, .is_speech = true),
     COMMAND("join", "#ROOM", "enter a room, or make one; it becomes your current room", command_join),
     COMMAND("leave", "[#ROOM]", "leave a room", command_leave),
     COMMAND("rooms", "", "list the rooms, largest first", command_rooms),
     COMMAND("who", "[#ROOM]", "list who is in a room", command_who),
     COMMAND("whois", "NICK", "tell about one person", command_whois),
-    COMMAND("topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic),
+    COMMAND("topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic,
+            .is_speech = true),
     COMMAND("away", "[TEXT]", "say that you are away and why, or that you are back", command_away),
     COMMAND("ignore", "[NICK]", "hear no more of somebody, or hear them again", command_ignore),
     COMMAND("history", "[N]", "show the last lines of your current room again", command_history),
@@ -36,6 +38,14 @@ const Command COMMANDS[] = {
     COMMAND("help", "[COMMAND]", "list the commands, or explain one", command_help),
     COMMAND("quit", "", "leave the chat", command_quit),
     COMMAND("kick", "NICK [REASON]", "disconnect somebody", command_kick, .is_for_operators = true),
+    COMMAND("ban", "WHO [TIME] [REASON]", "let somebody, or a network, in no more", command_ban,
+            .must_wait = command_rule_must_wait, .is_for_operators = true),
+    COMMAND("unban", "WHO", "end a ban, by its number or by whom it is about", command_unban,
+            .is_for_operators = true),
+    COMMAND("mute", "WHO [TIME] [REASON]", "let somebody speak no more", command_mute,
+            .must_wait = command_rule_must_wait, .is_for_operators = true),
+    COMMAND("unmute", "WHO", "let somebody speak again", command_unmute, .is_for_operators = true),
+    COMMAND("bans", "", "list who is banned or muted", command_bans, .is_for_operators = true),
     COMMAND("announce", "TEXT", "tell everybody, in all rooms", command_announce, .is_for_operators = true),
 #ifdef CHATD_FAULTS
     COMMAND("crash", "", "fault", command_crash),
@@ -94,6 +104,22 @@ static const Command *command_find(Arguments word)
     return NULL;
 }
 
+/* False: it is muted, and was told. */
+static bool may_speak(Chat *chat, uint32_t session)
+{
+    const RuleRecord *rule;
+    char text[RULE_TEXT_MAX];
+
+    if (slots_n_used(&chat->rule_slots) == 0 || person_is_operator(chat, session))
+        return true;
+    rule = rule_find(chat, RULE_MUTE, &session_record(chat, session)->peer);
+    if (rule == NULL)
+        return true;
+    rule_format(rule, "muted", text);
+    chat_error(chat, session, "%s", text);
+    return false;
+}
+
 static int command_run(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
@@ -116,6 +142,8 @@ static int command_run(Chat *chat, uint32_t session, Arguments arguments)
         chat_error(chat, session, "/%s is a command without more words.", command->name);
         return 0;
     }
+    if (command->is_speech && arguments.n > 0 && !may_speak(chat, session))
+        return 0;
     return command->run(chat, session, arguments);
 }
 
@@ -161,6 +189,8 @@ int command_execute(Chat *chat, uint32_t session, const char *line, size_t n)
         text++;
         n--;
     }
+    if (!may_speak(chat, session))
+        return 0;
     record->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
     chat_tell_room(chat, record->current_room, ENTRY_SAID, session, text, n);
     return 0;

@@ -24,6 +24,7 @@ typedef struct Command {
     /* Whether it has to wait for an answer from elsewhere, for which it has asked then; NULL: never. */
     bool (*must_wait)(Chat *chat, uint32_t session, Arguments arguments);
     bool is_for_operators;
+    bool is_speech; /* not for who is muted */
 } Command;
 
 /* The table, ended by one without a name. */
@@ -73,6 +74,24 @@ int command_help(Chat *chat, uint32_t session, Arguments arguments);
 int command_quit(Chat *chat, uint32_t session, Arguments arguments);
 int command_kick(Chat *chat, uint32_t session, Arguments arguments);
 int command_announce(Chat *chat, uint32_t session, Arguments arguments);
+int command_ban(Chat *chat, uint32_t session, Arguments arguments);
+int command_unban(Chat *chat, uint32_t session, Arguments arguments);
+int command_mute(Chat *chat, uint32_t session, Arguments arguments);
+int command_unmute(Chat *chat, uint32_t session, Arguments arguments);
+int command_bans(Chat *chat, uint32_t session, Arguments arguments);
+bool command_rule_must_wait(Chat *chat, uint32_t session, Arguments arguments);
+
+/* What an operator gives as the reason. False: it is too long, and the operator was told. */
+typedef struct Reason {
+    char text[LIMIT_REASON_BYTES + 1];
+} Reason;
+bool command_take_reason(Chat *chat, uint32_t session, Arguments arguments, Reason *ret_reason);
+/* Tells the journal what an operator did; `whom` may be NULL. */
+void command_log_act(Chat *chat, uint32_t session, const char *id, const char *did, const char *whom,
+                     const char *reason);
+
+/* A nick as one types it, or as it stands in what was said: with the mark. 0, or what name_parse() says. */
+int command_parse_nick(Arguments word, Name *ret_nick);
 /* The session that bears the nick in `word`; SLOT_NONE: nobody does, and the asker was told. */
 uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word);
 #ifdef CHATD_FAULTS

@@ -11,6 +11,7 @@
 #include "chat/lifecycle.h"
 #include "chat/restore.h"
 #include "chat/room.h"
+#include "chat/rule.h"
 #include "chat/session.h"
 
 static int chat_allocate(Chat *chat)
@@ -23,6 +24,8 @@ static int chat_allocate(Chat *chat)
         r = slots_init(&chat->room_slots, header->max_rooms);
     if (r == 0)
         r = slots_init(&chat->member_slots, header->max_members);
+    if (r == 0)
+        r = slots_init(&chat->rule_slots, header->max_rules);
     if (r < 0)
         return error_trace(r);
     chat->sessions = calloc(header->max_sessions, sizeof *chat->sessions);
@@ -94,6 +97,7 @@ int chat_adopt(Chat *chat, State *state, const Config *config, const Log *log)
     r = chat_setup(chat, config, log);
     if (r == 0)
         r = restore_run(chat);
+    chat->has_new_bans = true; /* the last process may not have come to all */
     if (r != 0) {
         chat_done(chat);
         return r > 0 ? CHAT_DAMAGED : error_trace(r);
@@ -112,6 +116,7 @@ void chat_done(Chat *chat)
     free(chat->members);
     free(chat->rooms);
     free(chat->sessions);
+    slots_done(&chat->rule_slots);
     slots_done(&chat->member_slots);
     slots_done(&chat->room_slots);
     slots_done(&chat->session_slots);
@@ -148,4 +153,6 @@ void chat_tick(Chat *chat)
 {
     if (chat->now >= chat->next_summary)
         room_tell_summaries(chat);
+    if (chat->has_new_bans)
+        rule_enforce(chat);
 }

@@ -12,6 +12,17 @@ bool person_is_first(const Chat *chat, uint32_t session)
     return true;
 }
 
+bool person_has_operator(const Chat *chat, uint32_t session)
+{
+    uint32_t each = session;
+
+    do
+        if (person_is_operator(chat, each))
+            return true;
+    while ((each = person_next(chat, each)) != session);
+    return false;
+}
+
 uint32_t person_n_sessions(const Chat *chat, uint32_t session)
 {
     uint32_t n = 1;

@@ -30,6 +30,10 @@ static inline bool person_is_operator(const Chat *chat, uint32_t session)
     return session_record(chat, session)->standing & STANDING_OPERATOR;
 }
 
+/* Any session of the person is an operator's: what an operator may not do to another is asked of the person.
+ */
+bool person_has_operator(const Chat *chat, uint32_t session);
+
 /* The next session of the same person: in a ring, so that it is `session` itself where there is no other. */
 static inline uint32_t person_next(const Chat *chat, uint32_t session)
 {

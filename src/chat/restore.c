@@ -104,6 +104,16 @@ static int restore_members(Chat *chat, uint32_t n)
     return 0;
 }
 
+static void restore_rules(Chat *chat, uint32_t n)
+{
+    const RuleRecord *rules = chat->state.rules;
+
+    while (n > 0 && rules[n - 1].number == 0)
+        n--;
+    for (uint32_t rule = 0; rule < n; rule++)
+        slots_count(&chat->rule_slots, rules[rule].number != 0);
+}
+
 /* What only the lists can tell of a session: `last_seen` has for each room the last session that was seen in
  * it, plus 1. */
 static const char *find_fault(const Chat *chat, uint32_t session, uint32_t *last_seen)
@@ -162,6 +172,7 @@ int restore_run(Chat *chat)
             r = restore_members(chat, use.n_members);
         if (r == 0)
             r = find_stray(chat, &why);
+        restore_rules(chat, use.n_rules);
         if (r < 0)
             return error_trace(r);
     }

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/config.h"
@@ -121,16 +120,13 @@ static bool has_places(const Chat *chat, uint32_t session)
 }
 
 /* Hears what is said in the room from now on. */
-static void room_add(Chat *chat, uint32_t session, uint32_t room)
+static void room_add(Chat *chat, uint32_t session, uint32_t room, uint64_t order)
 {
     uint32_t member = slots_take(&chat->member_slots);
 
     assert(member != SLOT_NONE);
     *state_edit_member(&chat->state, member) =
-        (MemberRecord){.joined = chat->state.header->head,
-                       .session = session,
-                       .room = room,
-                       .order = state_edit_counters(&chat->state)->next_member++};
+        (MemberRecord){.joined = chat->state.header->head, .session = session, .room = room, .order = order};
     room_link(chat, member, session, room);
     /* Until now it has heard nothing of this room, so it can not share what the others are sent in this turn.
      */
@@ -155,7 +151,7 @@ static void room_free_if_empty(Chat *chat, uint32_t room)
 
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
-    uint32_t room = room_find(chat, name), max = chat_room_bound(chat), other;
+    uint32_t room = room_find(chat, name), max = chat_room_bound(chat), other = session;
     int r;
 
     if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
@@ -177,9 +173,9 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
         if (r < 0)
             return error_trace(r);
     }
-    room_add(chat, session, room);
-    for (other = person_next(chat, session); other != session; other = person_next(chat, other))
-        room_add(chat, other, room);
+    do
+        room_add(chat, other, room, state_edit_counters(&chat->state)->next_member++);
+    while ((other = person_next(chat, other)) != session);
     room_announce(chat, room, ENTRY_JOINED, session, NULL, 0);
     /* None of them is told that they have come. */
     do
@@ -189,20 +185,31 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
     return 0;
 }
 
-int room_follow(Chat *chat, uint32_t session, uint32_t other)
+/* What was the last of its rooms is the first. */
+static void reverse_rooms(Chat *chat, uint32_t session)
 {
-    uint32_t *rooms = calloc(chat->sessions[other].n_rooms, sizeof *rooms), n = 0;
+    uint32_t member = chat->sessions[session].first_member, reversed = SLOT_NONE;
 
-    if (rooms == NULL)
-        return error_origin(-ENOMEM);
+    while (member != SLOT_NONE) {
+        uint32_t next = chat->members[member].next_of_session;
+
+        chat->members[member].next_of_session = reversed;
+        reversed = member;
+        member = next;
+    }
+    chat->sessions[session].first_member = reversed;
+}
+
+void room_follow(Chat *chat, uint32_t session, uint32_t other)
+{
+    uint64_t *next_order = &state_edit_counters(&chat->state)->next_member;
+    uint64_t order = *next_order += chat->sessions[other].n_rooms;
+
     /* The list begins with the room that was entered last. */
     for (uint32_t member = chat->sessions[other].first_member; member != SLOT_NONE;
          member = chat->members[member].next_of_session)
-        rooms[n++] = chat->state.members[member].room;
-    while (n > 0)
-        room_add(chat, session, rooms[--n]);
-    free(rooms);
-    return 0;
+        room_add(chat, session, chat->state.members[member].room, --order);
+    reverse_rooms(chat, session);
 }
 
 void room_leave(Chat *chat, uint32_t session, uint32_t room)
@@ -326,6 +333,7 @@ static void copy_entry(Chat *to, const Entry *entry, uint32_t room)
         .nick_n = entry->nick_n,
         .room_name_n = entry->room_n,
         .text_n = entry->text_n,
+        .is_verified = entry->is_verified,
     };
 
     record->last_said = transcript_append(&to->transcript, &draft);

@@ -22,8 +22,8 @@ uint32_t room_find(const Chat *chat, const Name *name);
  * 0 with *ret_room, ROOM_TOO_MANY, ROOM_TOO_MANY_OF_CLIENT, or a negative errno.
  */
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room);
-/* One more session of a person enters the rooms that the other is in. There must be places. 0, or -ENOMEM. */
-int room_follow(Chat *chat, uint32_t session, uint32_t other);
+/* One more session of a person enters the rooms that the other is in. There must be places. */
+void room_follow(Chat *chat, uint32_t session, uint32_t other);
 /* Leaves a room it is in, and tells the others. */
 void room_leave(Chat *chat, uint32_t session, uint32_t room);
 /* The same of one session alone: nobody is told if its person stays. */

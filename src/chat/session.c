@@ -14,11 +14,10 @@
 #include "chat/room.h"
 #include "chat/session.h"
 
-/* Of a login name that needs a number (ASCII, or it would not be two names) so many bytes are kept. */
+/* Bytes of a login name that are kept where it needs a number. */
 enum { LOGIN_KEPT = 16 };
 
-/* Another session of that account; SLOT_NONE: there is none. */
-static uint32_t find_account(const Chat *chat, uint32_t uid)
+uint32_t session_find_account(const Chat *chat, uint32_t uid)
 {
     const uint32_t *session = index_find(&chat->accounts, &uid, sizeof uid);
 
@@ -30,7 +29,7 @@ static int nick_add(Chat *chat, uint32_t session, const Name *nick)
 {
     uint32_t uid = session_record(chat, session)->peer.uid, bearer = session_find(chat, nick);
     bool is_verified = person_is_verified(chat, session);
-    uint32_t other = is_verified ? find_account(chat, uid) : SLOT_NONE;
+    uint32_t other = is_verified ? session_find_account(chat, uid) : SLOT_NONE;
     NameKey key;
     int r = 0;
 
@@ -168,16 +167,21 @@ static bool has_places(const Chat *chat, uint32_t other)
  * account is called that. *ret_bearer is the guest who bears it; SLOT_NONE: nobody does. */
 static void account_nick(const Chat *chat, const Identity *identity, Name *ret_nick, uint32_t *ret_bearer)
 {
+    const char *login = identity->nick.bytes;
+    size_t n_kept = MIN(identity->nick.n, LOGIN_KEPT);
     uint32_t bearer;
 
+    /* Not within a character. */
+    while (((uint8_t) login[n_kept] & 0xc0) == 0x80)
+        n_kept--;
     *ret_nick = identity->nick;
     for (unsigned n = 2;; n++) {
         bearer = session_find(chat, ret_nick);
         if (bearer == SLOT_NONE || !person_is_verified(chat, bearer))
             break;
         *ret_nick = (Name){0};
-        ret_nick->n = (uint8_t) snprintf(ret_nick->bytes, sizeof ret_nick->bytes, "%.*s-%u", LOGIN_KEPT,
-                                         identity->nick.bytes, n);
+        ret_nick->n =
+            (uint8_t) snprintf(ret_nick->bytes, sizeof ret_nick->bytes, "%.*s-%u", (int) n_kept, login, n);
     }
     *ret_bearer = bearer;
 }
@@ -185,7 +189,7 @@ static void account_nick(const Chat *chat, const Identity *identity, Name *ret_n
 int session_may_open(const Chat *chat, const Peer *peer, const Identity *identity)
 {
     uint32_t max = chat->config->max_clients != 0 ? chat->config->max_clients : UINT32_MAX;
-    uint32_t other = identity != NULL ? find_account(chat, identity->uid) : SLOT_NONE;
+    uint32_t other = identity != NULL ? session_find_account(chat, identity->uid) : SLOT_NONE;
     char key[PEER_KEY_BYTES];
 
     peer_key(peer, key);
@@ -197,12 +201,23 @@ int session_may_open(const Chat *chat, const Peer *peer, const Identity *identit
     return chat_n_sessions(chat) >= max || !has_places(chat, other) ? SESSION_FULL : 0;
 }
 
+void session_reserve(Chat *chat, const Identity *identity)
+{
+    uint32_t bearer = SLOT_NONE;
+    Name nick;
+
+    if (identity != NULL && session_find_account(chat, identity->uid) == SLOT_NONE)
+        account_nick(chat, identity, &nick, &bearer);
+    chat_reserve(chat, bearer);
+}
+
 /* Whoever has a name that is somebody's by right becomes a guest. */
 static int session_displace(Chat *chat, uint32_t session)
 {
     Name guest;
     int r;
 
+    session_cut_greeting(chat, session);
     do {
         guest_name(chat, &guest);
         r = session_rename(chat, session, &guest);
@@ -218,7 +233,7 @@ static int session_displace(Chat *chat, uint32_t session)
 static int nick_add_account(Chat *chat, uint32_t session, const Identity *identity)
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
-    uint32_t other = find_account(chat, identity->uid), bearer = SLOT_NONE;
+    uint32_t other = session_find_account(chat, identity->uid), bearer = SLOT_NONE;
     int r = 0;
 
     if (other != SLOT_NONE)
@@ -251,7 +266,8 @@ static int session_enter(Chat *chat, uint32_t session)
     if (other != session) {
         person_copy(chat, session, other);
         session_show_history(chat, session, session_record(chat, session)->current_room);
-        return error_trace(room_follow(chat, session, other));
+        room_follow(chat, session, other);
+        return 0;
     }
     session_show_history(chat, session, ROOM_LOBBY);
     r = room_join(chat, session, &lobby, &room);
@@ -330,6 +346,12 @@ void session_end(Chat *chat, uint32_t session)
     record->flags |= SESSION_ENDING;
     record->end = chat->state.header->head;
     chat_touch_session(chat, session);
+}
+
+void session_expel(Chat *chat, uint32_t session)
+{
+    session_end(chat, session);
+    state_edit_session(&chat->state, session)->standing |= STANDING_EXPELLED;
 }
 
 void session_close(Chat *chat, uint32_t session)
@@ -516,19 +538,22 @@ void session_lose(Chat *chat, uint64_t tail)
     }
 }
 
+void session_cut_greeting(Chat *chat, uint32_t session)
+{
+    SessionRecord *record;
+
+    if (session_record(chat, session)->written == 0 ||
+        (session_record(chat, session)->flags & SESSION_GREETED))
+        return;
+    record = state_edit_reading(&chat->state, session);
+    record->flags |= SESSION_GREETED;
+    session_cut(record);
+    record->lost++;
+}
+
 void session_cut_greetings(Chat *chat)
 {
-    uint32_t session = chat->first_lagging;
-
-    for (; session != SLOT_NONE; session = chat->sessions[session].lag_next) {
-        SessionRecord *record;
-
-        if (session_record(chat, session)->written == 0 ||
-            (session_record(chat, session)->flags & SESSION_GREETED))
-            continue;
-        record = state_edit_reading(&chat->state, session);
-        record->flags |= SESSION_GREETED;
-        session_cut(record);
-        record->lost++;
-    }
+    for (uint32_t session = chat->first_lagging; session != SLOT_NONE;
+         session = chat->sessions[session].lag_next)
+        session_cut_greeting(chat, session);
 }

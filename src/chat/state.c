@@ -35,6 +35,7 @@ enum {
     REGION_AWAYS,
     REGION_IGNORED,
     REGION_HALVES,
+    REGION_RULES,
     REGION_RING,
     REGIONS,
 };
@@ -52,6 +53,7 @@ typedef struct Regions {
 /* The one place that knows the order of the regions. False: no file can be that large. */
 static bool regions_place(const StateHeader *header, Regions *ret_regions)
 {
+    bool has_rules = header->layout >= 3; /* before that what stands here is something else */
     size_t at = 0, bytes;
 
     *ret_regions = (Regions){.of = {
@@ -63,6 +65,7 @@ static bool regions_place(const StateHeader *header, Regions *ret_regions)
                                  {0, header->away_size, 1, header->max_sessions},
                                  {0, header->ignored_size, header->max_ignored, header->max_sessions},
                                  {0, header->half_size, 1, header->max_sessions},
+                                 {0, has_rules ? header->rule_size : 1, 1, has_rules ? header->max_rules : 0},
                                  {0, 1, 1, header->transcript_size},
                              }};
     for (unsigned i = 0; i < REGIONS; i++) {
@@ -90,6 +93,7 @@ static void state_point(State *state, const Regions *regions)
     state->aways = (AwayRecord *) (base + regions->of[REGION_AWAYS].at);
     state->ignored = (IgnoredRecord *) (base + regions->of[REGION_IGNORED].at);
     state->halves = (HalfRecord *) (base + regions->of[REGION_HALVES].at);
+    state->rules = (RuleRecord *) (base + regions->of[REGION_RULES].at);
     state->ring = base + regions->of[REGION_RING].at;
 }
 
@@ -135,6 +139,9 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .next_serial = 1,
         .next_guest = 1,
         .next_vault = 1,
+        .rule_size = sizeof(RuleRecord),
+        .max_rules = LIMIT_RULES,
+        .next_rule = 1,
     };
 
     header.max_members = members_for(&header);
@@ -244,13 +251,18 @@ static bool sizes_are_known(const StateHeader *header)
     const struct {
         size_t n, oldest, today;
     } sizes[] = {
-        {header->header_size, offsetof(StateHeader, host) + sizeof header->host, sizeof(StateHeader)},
+        {header->header_size,
+         header->layout >= 3 ? offsetof(StateHeader, next_rule) + sizeof header->next_rule
+                             : offsetof(StateHeader, host) + sizeof header->host,
+         sizeof(StateHeader)},
         {header->session_size, offsetof(SessionRecord, nick) + sizeof(Name), sizeof(SessionRecord)},
         {header->room_size, offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES, sizeof(RoomRecord)},
         {header->member_size, offsetof(MemberRecord, order) + sizeof(uint64_t), sizeof(MemberRecord)},
         {header->away_size, offsetof(AwayRecord, text) + LIMIT_TOPIC_BYTES, sizeof(AwayRecord)},
         {header->ignored_size, offsetof(IgnoredRecord, name) + sizeof(Name), sizeof(IgnoredRecord)},
         {header->half_size, READ_BYTES, sizeof(HalfRecord)},
+        {header->layout >= 3 ? header->rule_size : sizeof(RuleRecord),
+         offsetof(RuleRecord, reason) + LIMIT_REASON_BYTES, sizeof(RuleRecord)},
     };
 
     for (size_t i = 0; i < N_ELEMENTS(sizes); i++)
@@ -272,6 +284,7 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
         header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
         header->max_rooms_each > LIMIT_ROOMS + 1 ||
+        (header->layout >= 3 && header->max_rules != LIMIT_RULES) ||
         (header->layout == STATE_LAYOUT && header->undo_size < undo_size_for(header)) ||
         header->transcript_size % 8 != 0 || header->transcript_size < LIMIT_TRANSCRIPT_MIN ||
         header->undo_size % 8 != 0 || header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
@@ -316,8 +329,7 @@ int state_open(int fd, State *ret_state)
     Regions regions;
     int r;
 
-    if (fstat(fd, &status) < 0 ||
-        pread(fd, &header, offsetof(StateHeader, motd), 0) < (ssize_t) sizeof header.magic)
+    if (fstat(fd, &status) < 0 || pread(fd, &header, sizeof header, 0) < (ssize_t) sizeof header.magic)
         r = STATE_UNREADABLE;
     else
         r = header_check(&header, (size_t) status.st_size, &regions);
@@ -356,7 +368,8 @@ StateUse state_use(const State *state)
     if (regions_place(state->header, &regions))
         use = (StateUse){.n_sessions = region_use(state, &regions.of[REGION_SESSIONS]),
                          .n_rooms = region_use(state, &regions.of[REGION_ROOMS]),
-                         .n_members = region_use(state, &regions.of[REGION_MEMBERS])};
+                         .n_members = region_use(state, &regions.of[REGION_MEMBERS]),
+                         .n_rules = region_use(state, &regions.of[REGION_RULES])};
     return use;
 }
 
@@ -429,7 +442,11 @@ static void copy_header(StateHeader *to, const StateHeader *from)
 {
     const size_t first = offsetof(StateHeader, generation);
 
-    memcpy((char *) to + first, (const char *) from + first, from->header_size - first);
+    size_t end = from->layout >= 3 ? from->header_size : offsetof(StateHeader, rule_size);
+
+    memcpy((char *) to + first, (const char *) from + first, end - first);
+    to->rule_size = sizeof(RuleRecord);
+    to->max_rules = LIMIT_RULES;
     to->generation++;
 }
 

@@ -5,7 +5,8 @@
 /*
  * What the chat is: one memory file of flat records, with indexes and offsets and no pointers.
  *
- *     header | undo | sessions | rooms | members | away texts | ignored names | half lines | transcript
+ *     header | undo | sessions | rooms | members | away texts | ignored names | half lines | rules |
+ * transcript
  *
  * Everything else (who is in a room's list, which nick is whose) is derived from it and lives on the heap.
  * The file is mapped shared and sparse: a record costs memory from its first use on. It is a memfd, so
@@ -77,6 +78,8 @@ typedef struct StateHeader {
     uint32_t rendering;    /* FRONT_RENDERING of the process */
     Motd motd;
     char host[65];
+    uint32_t rule_size, max_rules; /* from layout 3 on */
+    uint64_t next_rule;            /* the number of a rule; never used twice */
     STATE_NEXT_FIELDS
 } StateHeader;
 
@@ -98,10 +101,12 @@ enum {
     SETTINGS_ALL = SETTING_TIME | SETTING_COLOR | SETTING_JOINS | SETTING_BELL | SETTING_ASCII,
 };
 
-/* What the kernel knows of a person: only who came in by the local socket has any. */
+/* What the kernel knows of a person, only of who came in by the local socket; and what operators did to it.
+ */
 enum {
     STANDING_VERIFIED = 1 << 0, /* the nick is the login name of peer.uid */
     STANDING_OPERATOR = 1 << 1, /* root, or a member of OperatorGroup= */
+    STANDING_EXPELLED = 1 << 2, /* of anybody: goes at once, whether or not it has read why */
 };
 
 /* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX
@@ -187,6 +192,32 @@ typedef struct HalfRecord {
     STATE_NEXT_FIELDS
 } HalfRecord;
 
+typedef enum RuleKind {
+    RULE_BAN = 1, /* may not come */
+    RULE_MUTE,    /* may not speak */
+} RuleKind;
+
+/* Whom a rule is about: a uid of this host, or all addresses that begin with these bits. */
+typedef struct RuleSubject {
+    uint8_t address[16]; /* IPv6, or IPv4 mapped into it; the bits after the prefix are 0 */
+    uint32_t uid;
+    uint8_t n_bits;
+    bool is_uid;
+} RuleSubject;
+
+/* What an operator made: chat/rule.h. From layout 3 on. */
+typedef struct RuleRecord {
+    uint64_t number; /* 0: this record is free */
+    uint64_t until;  /* usec since the epoch; 0: for ever */
+    RuleSubject subject;
+    uint8_t kind;
+    Name whom; /* as the operator called them; empty: by the subject alone */
+    Name by;
+    uint16_t reason_n;
+    char reason[LIMIT_REASON_BYTES];
+    STATE_NEXT_FIELDS
+} RuleRecord;
+
 /* Records are const, so that nobody changes them but through state_edit(). */
 typedef struct State {
     int fd; /* owned */
@@ -200,6 +231,7 @@ typedef struct State {
     const AwayRecord *aways;
     const IgnoredRecord *ignored; /* header->max_ignored for each session, the first n_ignored of them used */
     HalfRecord *halves;           /* what lies beyond n_half may be changed at any time */
+    const RuleRecord *rules;
     char *ring;
     struct {
         size_t offset, n;
@@ -257,6 +289,11 @@ static inline IgnoredRecord *state_edit_ignored(State *state, const IgnoredRecor
     return (IgnoredRecord *) state_edit(state, ignored, sizeof(IgnoredRecord));
 }
 
+static inline RuleRecord *state_edit_rule(State *state, uint32_t rule)
+{
+    return (RuleRecord *) state_edit(state, &state->rules[rule], sizeof(RuleRecord));
+}
+
 /* head, next_serial, next_guest and next_member. */
 static inline StateHeader *state_edit_counters(State *state)
 {
@@ -288,7 +325,7 @@ int state_open(int fd, State *ret_state);
 /* How many sessions, rooms and members may ever have been in use: the records behind them were never written.
  */
 typedef struct StateUse {
-    uint32_t n_sessions, n_rooms, n_members;
+    uint32_t n_sessions, n_rooms, n_members, n_rules;
 } StateUse;
 StateUse state_use(const State *state);
 bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions);

@@ -2,7 +2,6 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/macro.h"
 #include "chat/ignore.h"
-#include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "chat/stream.h"
@@ -47,7 +46,7 @@ static void stream_find_chains(Stream *stream)
 {
     const Chat *chat = stream->chat;
     const SessionSide *side = &chat->sessions[stream->session];
-    uint32_t member = side->first_member, other;
+    uint32_t member = side->first_member;
 
     stream->n_chains = 0;
     stream->follows_chains = stream->next.cursor >= chat->state.header->flushed;
@@ -55,9 +54,6 @@ static void stream_find_chains(Stream *stream)
         return;
     stream_add_chain(stream, &chat->turn.everybody);
     stream_add_chain(stream, &side->chain);
-    for (other = person_next(chat, stream->session); other != stream->session;
-         other = person_next(chat, other))
-        stream_add_chain(stream, &chat->sessions[other].chain);
     for (; member != SLOT_NONE; member = chat->members[member].next_of_session)
         stream_add_chain(stream, &chat->rooms[chat->state.members[member].room].chain);
 }

@@ -258,7 +258,7 @@ static bool connection_flush_chunk(Server *server, uint32_t session)
     return false;
 }
 
-void connection_flush(Server *server, uint32_t session)
+static void flush(Server *server, uint32_t session)
 {
     Connection *connection = connection_of(server, session);
     unsigned n = connection->flags & CONNECTION_TCP ? TURN_CHUNKS_PER_CLIENT : TURN_LINES_TO_CLIENT;
@@ -276,4 +276,12 @@ void connection_flush(Server *server, uint32_t session)
         return;
     connection->flags |= CONNECTION_BEHIND;
     session_list_add(&server->behind, session);
+}
+
+void connection_flush(Server *server, uint32_t session)
+{
+    flush(server, session);
+    /* Who was expelled has had the chance to read why. */
+    if (session_record(server->chat, session)->standing & STANDING_EXPELLED)
+        connection_drop(server, session);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/command.h"
+#include "chat/person.h"
 #include "chat/session.h"
 #include "host/input.h"
 #include "host/server.h"
@@ -125,6 +126,17 @@ static int input_take_frame(Server *server, uint32_t session, FrameResult kind, 
     return error_trace(r);
 }
 
+/* A command may change what all sessions of its person hear: what was said before it is heard before. */
+static void input_flush_person(Server *server, uint32_t session)
+{
+    uint32_t each = session;
+
+    do
+        if (!(session_record(server->chat, each)->flags & SESSION_LAGGING))
+            connection_flush(server, each);
+    while ((each = person_next(server->chat, each)) != session);
+}
+
 /*
  * One line: a transaction. Should the process die by its own fault until it is done, the line is to blame. 0
  * with *ret_result, or a negative errno.
@@ -145,11 +157,9 @@ static int input_take_line(Server *server, uint32_t session, const FrameInput *i
         *ret_result = FRAMES_HELD;
         return 0;
     }
-    /* A command may change what its session hears: what was said before it is heard before. */
-    if (kind == FRAME_LINE && command_is(frame->line, frame->line_n) &&
-        !(session_record(chat, session)->flags & SESSION_LAGGING)) {
+    if (kind == FRAME_LINE && command_is(frame->line, frame->line_n)) {
         chat->state.header->executing = 0;
-        connection_flush(server, session);
+        input_flush_person(server, session);
         chat->state.header->executing = session + 1;
     }
     chat_reserve(chat, session);

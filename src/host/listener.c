@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/peer.h"
+#include "chat/person.h"
+#include "chat/rule.h"
 #include "chat/session.h"
 #include "host/server.h"
 
@@ -115,6 +117,15 @@ static void listener_refuse(Server *server, int fd, const Peer *peer, int why)
                    (LogEvent){.peer = from});
 }
 
+static void listener_turn_away_banned(int fd, const RuleRecord *ban)
+{
+    char text[RULE_TEXT_MAX], line[RULE_TEXT_MAX + 8];
+
+    rule_format(ban, "banned", text);
+    (void) snprintf(line, sizeof line, "!! %s\n", text);
+    listener_turn_away_one(fd, line);
+}
+
 /* `fd` is consumed. It is in the vault before it is a session: whoever dies in between leaves somebody whom
  * the next process greets. */
 static int listener_admit(Server *server, int fd, const Peer *peer, const Identity *identity,
@@ -123,7 +134,7 @@ static int listener_admit(Server *server, int fd, const Peer *peer, const Identi
     uint32_t session;
     int r;
 
-    chat_reserve(server->chat, SLOT_NONE);
+    session_reserve(server->chat, identity);
     r = session_open(server->chat, peer, identity, &session);
     if (r < 0) {
         (void) fd_close(fd);
@@ -138,9 +149,14 @@ static int listener_admit(Server *server, int fd, const Peer *peer, const Identi
 
 int listener_take(Server *server, int fd, const Peer *peer, const Identity *identity)
 {
+    const RuleRecord *ban = rule_find(server->chat, RULE_BAN, peer);
     VaultPlace place;
     int r = session_may_open(server->chat, peer, identity);
 
+    if (ban != NULL && !(identity != NULL && identity->is_operator)) {
+        listener_turn_away_banned(fd, ban);
+        return 0;
+    }
     if (r > 0) {
         listener_refuse(server, fd, peer, r);
         return 0;

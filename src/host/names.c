@@ -5,7 +5,7 @@
 #include "host/names.h"
 #include "host/server.h"
 
-static NameStanding look_up(void *userdata, const Name *name)
+static NameStanding look_up(void *userdata, const Name *name, uint32_t *ret_uid)
 {
     Server *server = userdata;
     uid_t uid;
@@ -14,6 +14,7 @@ static NameStanding look_up(void *userdata, const Name *name)
     case ACCOUNT_FREE:
         return NAME_IS_FREE;
     case ACCOUNT_TAKEN:
+        *ret_uid = uid;
         return NAME_IS_RESERVED;
     case ACCOUNT_UNKNOWN:
         return NAME_IS_AWAITED;

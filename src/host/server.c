@@ -350,7 +350,9 @@ static int server_timeout(Server *server)
     uint64_t now = chat->now, next;
 
     next = notify_tick(&server->notify, now, chat_n_people(chat), chat_n_rooms(chat));
-    if (server->ready.n + server->behind.n + server->dead.n + chat->turn.n_sessions + chat->turn.n_rooms > 0)
+    if (server->ready.n + server->behind.n + server->dead.n + chat->turn.n_sessions + chat->turn.n_rooms >
+            0 ||
+        chat->has_new_bans)
         return 0;
     next = MIN(next, server->vault.next_sweep);
     next = MIN(next, server->next_throttled);

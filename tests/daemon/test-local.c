@@ -272,6 +272,35 @@ START_TEST(two_connections_do_one_thing)
 }
 END_TEST
 
+/* What was said before one of them changed what both hear is heard by both. */
+START_TEST(said_before_a_command)
+{
+    Daemon *daemon = daemon_start(ALL);
+    Client *alice = client_connect_to(daemon, TCP, "alice"), *first = come(daemon), *second = come(daemon);
+
+    client_say(first, "/join #garden");
+    client_say(alice, "/join #garden");
+    daemon_settle(daemon);
+    for (int i = 0; i < 10; i++) {
+        suite_note("round %d", i);
+        daemon_signal(daemon, SIGSTOP);
+        client_say(alice, "before %d", i);
+        client_say(first, i % 2 == 0 ? "/leave #garden" : "/join #garden");
+        daemon_signal(daemon, SIGCONT);
+        if (i % 2 == 0) {
+            client_expect(first, "-- You left #garden{any}");
+            client_expect(second, "[{time}] #garden <alice> before %d", i);
+            client_expect(second, "-- You left #garden, by another of your connections.");
+        } else {
+            client_expect(second, "-- You came into #garden, by another of your connections.");
+        }
+        client_sync(alice);
+        client_sync(second);
+    }
+    daemon_stop(daemon);
+}
+END_TEST
+
 START_TEST(so_many_connections_and_not_one_more)
 {
     Daemon *daemon = daemon_start(ALL);
@@ -353,5 +382,5 @@ END_TEST
 
 SUITE_MAIN("local", {is_called_by_the_login_name, 0}, {the_mark_can_be_ascii, 0},
            {the_name_is_nobody_elses, 0}, {many_want_names, 0}, {a_guest_makes_way, 0},
-           {two_connections_are_one_person, 0}, {two_connections_do_one_thing, 0},
+           {two_connections_are_one_person, 0}, {two_connections_do_one_thing, 0}, {said_before_a_command, 0},
            {so_many_connections_and_not_one_more, 0}, {who_they_are_survives, 0}, {not_over_tcp, 0})

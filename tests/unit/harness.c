@@ -114,7 +114,7 @@ int harness_open(Harness *harness, const Peer *peer, const Identity *identity, u
 
     if (r != 0)
         return r;
-    chat_reserve(harness->chat, SLOT_NONE);
+    session_reserve(harness->chat, identity);
     EXPECT(session_open(harness->chat, peer, identity, ret_session) == 0);
     chat_commit(harness->chat);
     return 0;

@@ -73,7 +73,7 @@ static const Damage DAMAGES[] = {
     {SESSION, 0, FIELD(SessionRecord, settings), SETTING_ASCII << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, item_key), 1 << 7, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, standing), STANDING_VERIFIED, "the flags of a session"}, /* over TCP */
-    {SESSION, 0, FIELD(SessionRecord, standing), STANDING_OPERATOR << 1, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, standing), STANDING_EXPELLED << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, is_within_line), 2, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, peer.is_local), 2, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, n_half), READ_BYTES + 1, "the byte counts of a session"},

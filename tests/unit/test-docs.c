@@ -48,6 +48,8 @@ static void format_item(const Command *command, char *to, size_t size)
                         (int) strlen(optional) - 3, optional + 2);
     else if (arguments[0] != '\0')
         (void) snprintf(plain, sizeof plain, " Ar %s", arguments);
+    if (strcmp(plain, " Ar WHO Op Ar TIME] [REASON") == 0)
+        (void) snprintf(plain, sizeof plain, " Ar WHO Op Ar TIME Oo Ar REASON Oc");
     (void) snprintf(to, size, "\n.It Ic /%s%s\n", command->name, plain);
 }
 
@@ -130,7 +132,8 @@ START_TEST(test_messages)
         LOG_ID_CONFIG_WARNING, LOG_ID_SOCKET_UNKNOWN,   LOG_ID_LISTENER_PAUSED, LOG_ID_LISTENER_RESUMED,
         LOG_ID_LIMIT_REACHED,  LOG_ID_CLIENT_CONNECTED, LOG_ID_CLIENT_LEFT,     LOG_ID_LOG_DROPPED,
         LOG_ID_ADOPTED,        LOG_ID_CULPRIT,          LOG_ID_STATE_REFUSED,   LOG_ID_STATE_SET_ASIDE,
-        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,     LOG_ID_KICKED,          LOG_ID_ANNOUNCED,
+        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,     LOG_ID_BANNED,          LOG_ID_UNBANNED,
+        LOG_ID_MUTED,          LOG_ID_UNMUTED,          LOG_ID_KICKED,          LOG_ID_ANNOUNCED,
     };
     _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");

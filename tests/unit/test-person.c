@@ -94,9 +94,21 @@ START_TEST(test_long_name_with_a_number)
     Harness *harness = harness_new(NULL, 20);
     Client *first = come(harness, "abcdefghijklmnopqrstuvwx", 1000),
            *second = come(harness, "abcdefghijklmnopqrstuvwx-not", 1001);
+    static const char *const cyrillic[] = {"абвгдежзиклмнопрст", "АБВГДЕЖЗИКЛМНОПРСТ"};
+    Client *third, *fourth;
 
     ck_assert_str_eq(nick_of(harness, first), "abcdefghijklmnopqrstuvwx");
     ck_assert_str_eq(nick_of(harness, second), "abcdefghijklmnop-2");
+    /* Not cut within a character. */
+    third = come(harness, cyrillic[0], 1002);
+    fourth = come(harness, cyrillic[1], 1003);
+    ck_assert_str_eq(nick_of(harness, third), cyrillic[0]);
+    ck_assert_str_eq(nick_of(harness, fourth), "АБВГДЕЖЗ-2");
+    third = come(harness, "éééééééééé", 1004);
+    fourth = come(harness, "aéééééééééÉ", 1005);
+    ck_assert_str_eq(nick_of(harness, come(harness, "aééééééééé\xc3\x89", 1006)), "aééééééé-2");
+    harness_survive(harness);
+    harness_check(harness);
     harness_free(harness);
 }
 END_TEST
@@ -120,6 +132,83 @@ START_TEST(test_displaced)
     ck_assert_str_eq(client_take(alice), "-- carol is now guest3\n-- carol\xe2\x9c\x93 is here\n");
     harness_check(harness);
     harness_free(harness);
+}
+END_TEST
+
+/* In as many rooms as the transcript can tell of at once. */
+START_TEST(test_displaced_from_many_rooms)
+{
+    Harness *harness;
+    Config config;
+    Client *guest, *other;
+
+    harness_config(&config);
+    config.max_rooms = config.max_rooms_per_client = 1000;
+    harness = harness_new(&config, 20);
+    guest = client_named(harness, "carol");
+    other = client_named(harness, "alice");
+    for (unsigned i = 0; i < 150; i++) {
+        client_say(harness, guest, "/join #r%u", i);
+        client_say(harness, other, "/join #r%u", i);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        client_say(harness, other, "fill %01900u", i);
+        harness_take_all(harness);
+    }
+    (void) come(harness, "carol", 1000);
+    ck_assert_int_eq(strncmp(nick_of(harness, guest), "guest", 5), 0);
+    harness_free(harness);
+}
+END_TEST
+
+/* What was sent of a greeting can not be gone on with: it told of another name. */
+START_TEST(test_displaced_in_its_greeting)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *alice = client_named(harness, "alice"), *guest = client_new(harness);
+
+    guest->window = 30;
+    harness_turn(harness);
+    (void) come(harness, "guest2", 1000);
+    client_open_window(harness, guest, SIZE_MAX);
+    harness_turn(harness);
+    harness_turn(harness);
+    ck_assert_ptr_nonnull(strstr(guest->output, "\n-- You read too slowly: 1 line was skipped.\n"));
+    ck_assert_ptr_nonnull(strstr(guest->output, "You are now guest3.\n"));
+    harness_check(harness);
+    client_say(harness, alice, "/quit");
+    harness_free(harness);
+}
+END_TEST
+
+/* One session is told something in private and goes in the same turn: the other has it all the same. And a
+ * reply finds whichever is there. */
+START_TEST(test_told_and_gone)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        Harness *harness = harness_new(NULL, 20);
+        Client *alice = client_named(harness, "alice"), *each[2];
+
+        each[0] = come(harness, "bea", 1000);
+        each[1] = come(harness, "bea", 1000);
+        client_say(harness, each[i], "/msg alice psst");
+        harness_take_all(harness);
+        client_type(alice, "/reply one\n/msg bea two\n", strlen("/reply one\n/msg bea two\n"));
+        client_type(each[i], "/quit\n", 6);
+        harness_turn(harness);
+        harness_turn(harness);
+        ck_assert_str_eq(client_take(each[1 - i]),
+                         "[12:03] (private) <alice> one\n[12:03] (private) <alice> two\n");
+        client_say(harness, alice, "/reply three");
+        ck_assert_str_eq(client_take(each[1 - i]), "[12:03] (private) <alice> three\n");
+        client_say(harness, each[1 - i], "/quit");
+        harness_turn(harness);
+        (void) client_take(alice);
+        client_say(harness, alice, "/reply four");
+        ck_assert_str_eq(client_take(alice),
+                         "!! Whoever spoke to you in private last has left. Your line was not sent.\n");
+        harness_free(harness);
+    }
 }
 END_TEST
 
@@ -204,4 +293,5 @@ START_TEST(test_any_may_go)
 END_TEST
 
 UNIT_MAIN("person", test_login_names, test_same_name, test_long_name_with_a_number, test_displaced,
-          test_limits, test_many_rooms, test_any_may_go)
+          test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone, test_limits,
+          test_many_rooms, test_any_may_go)

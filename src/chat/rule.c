@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/macro.h"
+#include "base/parse.h"
+#include "chat/peer.h"
+#include "chat/person.h"
+#include "chat/rule.h"
+#include "chat/session.h"
+
+enum {
+    V4_BITS = 96, /* before an IPv4 address that is mapped into IPv6 (RFC 4291, section 2.5.5.2) */
+    ALL_BITS = 128,
+    SITE_BITS = 64, /* of an IPv6 address: what one site has (RFC 6177) */
+};
+
+static const uint8_t V4_PREFIX[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static bool is_v4(const uint8_t address[16])
+{
+    return memcmp(address, V4_PREFIX, sizeof V4_PREFIX) == 0;
+}
+
+static void clear_after(uint8_t address[16], unsigned n_bits)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned kept = n_bits > 8 * i ? MIN(n_bits - 8 * i, 8U) : 0;
+
+        address[i] &= (uint8_t) (0xff00 >> kept);
+    }
+}
+
+RuleSubject rule_subject(const Peer *peer)
+{
+    RuleSubject subject = {.is_uid = peer->is_local, .uid = peer->is_local ? peer->uid : 0};
+
+    if (peer->is_local)
+        return subject;
+    memcpy(subject.address, peer->address, sizeof subject.address);
+    subject.n_bits = is_v4(peer->address) ? ALL_BITS : SITE_BITS;
+    clear_after(subject.address, subject.n_bits);
+    return subject;
+}
+
+/* False: more bits than there are, or no number. */
+static bool parse_bits(const char *text, unsigned max, unsigned *ret_bits)
+{
+    uint64_t n;
+
+    if (parse_number(text, &n) != 0 || n > max)
+        return false;
+    *ret_bits = (unsigned) n;
+    return true;
+}
+
+bool rule_parse_network(const char *text, RuleSubject *ret_subject)
+{
+    RuleSubject subject = {0};
+    const char *slash = strchr(text, '/');
+    size_t n = slash != NULL ? (size_t) (slash - text) : strlen(text);
+    char address[INET6_ADDRSTRLEN] = "";
+    unsigned bits, first;
+
+    if (n >= sizeof address)
+        return false;
+    memcpy(address, text, n);
+    if (inet_pton(AF_INET, address, subject.address + sizeof V4_PREFIX) == 1) {
+        memcpy(subject.address, V4_PREFIX, sizeof V4_PREFIX);
+        first = V4_BITS;
+    } else if (inet_pton(AF_INET6, address, subject.address) == 1) {
+        first = 0;
+    } else {
+        return false;
+    }
+    bits = ALL_BITS - first;
+    if (slash != NULL && !parse_bits(slash + 1, bits, &bits))
+        return false;
+    subject.n_bits = (uint8_t) (first + bits);
+    clear_after(subject.address, subject.n_bits);
+    *ret_subject = subject;
+    return true;
+}
+
+void rule_format_subject(const RuleSubject *subject, char text[RULE_SUBJECT_TEXT])
+{
+    char address[INET6_ADDRSTRLEN] = "?";
+    bool is_mapped = is_v4(subject->address) && subject->n_bits >= V4_BITS;
+
+    if (subject->is_uid) {
+        (void) snprintf(text, RULE_SUBJECT_TEXT, "uid %u", subject->uid);
+        return;
+    }
+    if (is_mapped)
+        (void) inet_ntop(AF_INET, subject->address + sizeof V4_PREFIX, address, sizeof address);
+    else
+        (void) inet_ntop(AF_INET6, subject->address, address, sizeof address);
+    if (subject->n_bits == ALL_BITS)
+        (void) snprintf(text, RULE_SUBJECT_TEXT, "%s", address);
+    else
+        (void) snprintf(text, RULE_SUBJECT_TEXT, "%s/%u", address,
+                        subject->n_bits - (is_mapped ? V4_BITS : 0U));
+}
+
+bool rule_matches(const RuleSubject *subject, const Peer *peer)
+{
+    uint8_t address[16];
+
+    if (subject->is_uid || peer->is_local)
+        return subject->is_uid && peer->is_local && subject->uid == peer->uid;
+    memcpy(address, peer->address, sizeof address);
+    clear_after(address, subject->n_bits);
+    return memcmp(address, subject->address, sizeof address) == 0;
+}
+
+static bool holds(const Chat *chat, const RuleRecord *rule)
+{
+    return rule->number != 0 && (rule->until == 0 || rule->until > chat->wall);
+}
+
+const RuleRecord *rule_next(const Chat *chat, const RuleRecord *rule)
+{
+    const RuleRecord *rules = chat->state.rules, *end = rules + chat->rule_slots.n_touched;
+
+    for (rule = rule != NULL ? rule + 1 : rules; rule < end; rule++)
+        if (holds(chat, rule))
+            return rule;
+    return NULL;
+}
+
+const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer)
+{
+    for (const RuleRecord *rule = rule_next(chat, NULL); rule != NULL; rule = rule_next(chat, rule))
+        if (rule->kind == kind && rule_matches(&rule->subject, peer))
+            return rule;
+    return NULL;
+}
+
+void rule_format(const RuleRecord *rule, const char *what, char text[RULE_TEXT_MAX])
+{
+    char until[CLOCK_TEXT_MAX] = "";
+
+    if (rule->until != 0)
+        clock_format(rule->until, until);
+    (void) snprintf(text, RULE_TEXT_MAX, "You are %s%s%s%s%.*s", what, rule->until != 0 ? " until " : "",
+                    until, rule->reason_n > 0 ? ": " : ".", rule->reason_n, rule->reason);
+}
+
+void rule_enforce(Chat *chat)
+{
+    uint32_t session = 0;
+
+    for (; session < chat->session_slots.n_touched && !chat_turn_is_full(chat); session++) {
+        const SessionRecord *record = session_record(chat, session);
+        char text[RULE_TEXT_MAX];
+        const RuleRecord *rule;
+
+        if (record->serial == 0 || (record->flags & SESSION_ENDING) || person_has_operator(chat, session) ||
+            (rule = rule_find(chat, RULE_BAN, &record->peer)) == NULL)
+            continue;
+        rule_format(rule, "banned", text);
+        chat_reserve(chat, session);
+        chat_error(chat, session, "%s", text);
+        session_expel(chat, session);
+        chat_commit(chat);
+    }
+    chat->has_new_bans = session < chat->session_slots.n_touched;
+}
+
+const RuleRecord *rule_numbered(const Chat *chat, uint64_t number)
+{
+    for (const RuleRecord *rule = rule_next(chat, NULL); rule != NULL; rule = rule_next(chat, rule))
+        if (rule->number == number)
+            return rule;
+    return NULL;
+}
+
+/* One that has ended makes room. */
+static void remove_ended(Chat *chat)
+{
+    for (uint32_t i = 0; i < chat->rule_slots.n_touched; i++)
+        if (chat->state.rules[i].number != 0 && !holds(chat, &chat->state.rules[i])) {
+            rule_remove(chat, &chat->state.rules[i]);
+            return;
+        }
+}
+
+int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number)
+{
+    uint64_t *next;
+    uint32_t place;
+
+    for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old))
+        if (old->kind == rule->kind && memcmp(&old->subject, &rule->subject, sizeof old->subject) == 0)
+            rule_remove(chat, old);
+    if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
+        remove_ended(chat);
+    place = slots_take(&chat->rule_slots);
+    if (place == SLOT_NONE)
+        return RULE_TOO_MANY;
+    next = state_edit(&chat->state, &chat->state.header->next_rule, sizeof *next);
+    *state_edit_rule(&chat->state, place) = *rule;
+    state_edit_rule(&chat->state, place)->number = *next;
+    *ret_number = (*next)++;
+    return 0;
+}
+
+void rule_remove(Chat *chat, const RuleRecord *rule)
+{
+    uint32_t place = (uint32_t) (rule - chat->state.rules);
+
+    state_edit_rule(&chat->state, place)->number = 0;
+    slots_give(&chat->rule_slots, place);
+}

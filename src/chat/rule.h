@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * Rules that operators made: who may not come, and who may not speak. A rule is about a uid of this host or
+ * about addresses, holds for a time or for ever, and has a number by which it is named.
+ */
+
+#include "chat/chat.h"
+
+enum { RULE_TOO_MANY = 1 };
+
+/* What a rule about somebody from there is about: the uid, the IPv4 address, or the /64 of the IPv6 address.
+ */
+RuleSubject rule_subject(const Peer *peer);
+/* An address, with or without "/" and a number of bits. False: it is none. */
+bool rule_parse_network(const char *text, RuleSubject *ret_subject);
+/* "uid 1000", "192.0.2.1", "192.0.2.0/24", "2001:db8::/64". */
+enum { RULE_SUBJECT_TEXT = 64 };
+void rule_format_subject(const RuleSubject *subject, char text[RULE_SUBJECT_TEXT]);
+
+/* The first rule of that kind that holds for somebody from there now; NULL: there is none. */
+const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer);
+bool rule_matches(const RuleSubject *subject, const Peer *peer);
+/* "You are banned until 2026-11-22 14:03:05 CET (+0100): forging lines", for who is told; `what` is the
+ * second and third word. */
+enum { RULE_TEXT_MAX = LIMIT_REASON_BYTES + 128 };
+void rule_format(const RuleRecord *rule, const char *what, char text[RULE_TEXT_MAX]);
+/* Who is here and may not be is told so, and goes; a turn's worth. For each a transaction. */
+void rule_enforce(Chat *chat);
+/* The rule with that number, if it has not ended; NULL: there is none. */
+const RuleRecord *rule_numbered(const Chat *chat, uint64_t number);
+/* The rule after `rule`, or the first (NULL), that has not ended, in the order of their places; NULL: none.
+ */
+const RuleRecord *rule_next(const Chat *chat, const RuleRecord *rule);
+/* Adds a rule, in place of one of that kind about the same. Its number is set. 0, or RULE_TOO_MANY. */
+int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number);
+void rule_remove(Chat *chat, const RuleRecord *rule);

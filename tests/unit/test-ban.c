@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* /ban, /mute and what ends them: whom they are about, what those are told, and what they can not do then. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chat/command.h"
+#include "chat/rule.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+/* The clients of the harness come from 2001:db8:0:1::, 2001:db8:0:2:: and so on. */
+typedef struct World {
+    Harness *harness;
+    Client *root, *bea, *again, *alice, *mallory;
+} World;
+
+static unsigned n_logged;
+static char last[400];
+
+static void note(void *userdata, const LogEvent *event)
+{
+    (void) userdata;
+    if (event->whom == NULL)
+        return;
+    n_logged++;
+    (void) snprintf(last, sizeof last, "%s %s %s: %s", event->id, event->nick, event->whom,
+                    event->reason != NULL ? event->reason : "-");
+}
+
+static void world_begin(World *world)
+{
+    Harness *harness = harness_new(NULL, 20);
+
+    n_logged = 0;
+    harness->log = (Log){.sink = note};
+    *world = (World){.harness = harness};
+    world->root = client_account(harness, "root", 0);
+    world->bea = client_account(harness, "bea", 1000);
+    world->again = client_account(harness, "bea", 1000);
+    harness_turn(harness);
+    world->alice = client_named(harness, "alice");
+    world->mallory = client_named(harness, "mallory");
+    harness_take_all(harness);
+}
+
+static void world_end(World *world)
+{
+    harness_check(world->harness);
+    harness_free(world->harness);
+}
+
+static void root_says(World *world, const char *line, const char *answer)
+{
+    client_say(world->harness, world->root, "%s", line);
+    ck_assert_str_eq(client_take(world->root), answer);
+    harness_turn(world->harness);
+    (void) client_take(world->root);
+}
+
+START_TEST(test_ban_a_guest)
+{
+    const RuleRecord *rule;
+    World world;
+
+    world_begin(&world);
+    root_says(&world, "/ban mallory forging lines",
+              "-- mallory (2001:db8:0:2::/64) is banned; that is number 1 of /bans.\n");
+    ck_assert_str_eq(client_take(world.mallory), "!! You are banned: forging lines\n");
+    ck_assert(world.mallory->is_gone && !world.alice->is_gone);
+    ck_assert_str_eq(client_take(world.alice), "-- mallory has left\n");
+    ck_assert_str_eq(last, LOG_ID_BANNED " root mallory (2001:db8:0:2::/64): forging lines");
+    rule = rule_find(world.harness->chat, RULE_BAN, &world.mallory->peer);
+    ck_assert(rule != NULL && rule->number == 1);
+    ck_assert_ptr_null(rule_find(world.harness->chat, RULE_BAN, &world.alice->peer));
+    root_says(&world, "/bans", "-- 1: mallory (2001:db8:0:2::/64) is banned, by root: forging lines\n");
+    root_says(&world, "/unban MALLORY", "-- mallory (2001:db8:0:2::/64) is not banned any more.\n");
+    ck_assert_str_eq(last, LOG_ID_UNBANNED " root mallory (2001:db8:0:2::/64): -");
+    root_says(&world, "/bans", "-- Nobody is banned or muted.\n");
+    root_says(&world, "/unban mallory", "!! Nobody like that is banned. /bans lists who is.\n");
+    world_end(&world);
+}
+END_TEST
+
+/* An account, with all its connections; also after a death in between, and while it is away. */
+START_TEST(test_ban_an_account)
+{
+    World world;
+
+    world_begin(&world);
+    client_say(world.harness, world.root, "/ban bea");
+    ck_assert_str_eq(client_take(world.root), "-- bea (uid 1000) is banned; that is number 1 of /bans.\n");
+    harness_survive(world.harness);
+    harness_turn(world.harness);
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(world.bea), "!! You are banned.\n");
+    ck_assert_str_eq(client_take(world.again), "!! You are banned.\n");
+    ck_assert(world.bea->is_gone && world.again->is_gone);
+    ck_assert_str_eq(client_take(world.alice), "-- bea\xe2\x9c\x93 has left\n");
+    harness_take_all(world.harness);
+    root_says(&world, "/unban 1", "-- bea (uid 1000) is not banned any more.\n");
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_ban_a_network)
+{
+    World world;
+
+    world_begin(&world);
+    root_says(
+        &world, "/ban 2001:db8::/32 10min all of you",
+        "-- 2001:db8::/32 is banned until 2026-11-22 12:13:04 UTC (+0000); that is number 1 of /bans.\n");
+    ck_assert_str_eq(client_take(world.mallory),
+                     "!! You are banned until 2026-11-22 12:13:04 UTC (+0000): all of you\n");
+    ck_assert(world.mallory->is_gone && world.alice->is_gone && !world.bea->is_gone && !world.root->is_gone);
+    ck_assert_ptr_nonnull(rule_find(world.harness->chat, RULE_BAN, &world.alice->peer));
+    harness_wait(world.harness, 600 * USEC_PER_SEC);
+    ck_assert_ptr_null(rule_find(world.harness->chat, RULE_BAN, &world.alice->peer));
+    root_says(&world, "/bans", "-- Nobody is banned or muted.\n");
+    root_says(&world, "/ban 192.0.2.0/24", "-- 192.0.2.0/24 is banned; that is number 2 of /bans.\n");
+    root_says(&world, "/unban 192.0.2.77/24", "-- 192.0.2.0/24 is not banned any more.\n");
+    world_end(&world);
+}
+END_TEST
+
+/* Operators can not be banned or muted, neither by name nor by where they come from. */
+START_TEST(test_operators)
+{
+    World world;
+
+    world_begin(&world);
+    root_says(&world, "/ban root", "!! root is an operator, too.\n");
+    root_says(&world, "/mute root", "!! root is an operator, too.\n");
+    root_says(&world, "/ban nobody", "!! Nobody here is called nobody. /who lists who is.\n");
+    root_says(&world, "/ban no.name", "!! That is not a nick: it may have only letters, digits, - and _.\n");
+    ck_assert_uint_eq(n_logged, 0);
+    ck_assert(!world.root->is_gone);
+    world_end(&world);
+}
+END_TEST
+
+/* Digits and a unit are a time, anything else is the reason. */
+START_TEST(test_times)
+{
+    static const struct {
+        const char *words, *answer;
+    } cases[] = {
+        {"2h", " until 2026-11-22 14:03:04 UTC (+0000)"},
+        {"1d spam", " until 2026-11-23 12:03:04 UTC (+0000)"},
+        {"90s x", " until 2026-11-22 12:04:34 UTC (+0000)"},
+        {"3 times warned", ""},
+        {"10minx", ""},
+        {"forever", ""},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        char line[64], answer[200];
+        World world;
+
+        world_begin(&world);
+        (void) snprintf(line, sizeof line, "/ban 192.0.2.1 %s", cases[i].words);
+        (void) snprintf(answer, sizeof answer, "-- 192.0.2.1 is banned%s; that is number 1 of /bans.\n",
+                        cases[i].answer);
+        root_says(&world, line, answer);
+        world_end(&world);
+    }
+}
+END_TEST
+
+START_TEST(test_mute)
+{
+    static const char *const speech[] = {"hello", "/me waves", "/msg alice hi", "/topic x", "//slash"};
+    World world;
+
+    world_begin(&world);
+    client_say(world.harness, world.mallory, "/msg alice before");
+    client_say(world.harness, world.alice, "/msg mallory before");
+    harness_take_all(world.harness);
+    root_says(
+        &world, "/mute mallory 10min noise",
+        "-- mallory (2001:db8:0:2::/64) is muted until 2026-11-22 12:13:04 UTC (+0000); that is number 1 of "
+        "/bans.\n");
+    ck_assert_str_eq(client_take(world.mallory),
+                     "!! You are muted until 2026-11-22 12:13:04 UTC (+0000): noise\n");
+    for (size_t i = 0; i < N_ELEMENTS(speech); i++) {
+        client_say(world.harness, world.mallory, "%s", speech[i]);
+        ck_assert_str_eq(client_take(world.mallory),
+                         "!! You are muted until 2026-11-22 12:13:04 UTC (+0000): noise\n");
+    }
+    client_say(world.harness, world.mallory, "/reply hi");
+    ck_assert_str_eq(client_take(world.mallory),
+                     "!! You are muted until 2026-11-22 12:13:04 UTC (+0000): noise\n");
+    client_say(world.harness, world.mallory, "/topic");
+    ck_assert_str_eq(client_take(world.mallory), "-- #lobby has no topic. /topic TEXT sets one.\n");
+    ck_assert_str_eq(client_take(world.alice), "");
+    /* They hear, and another name is no way out. */
+    client_say(world.harness, world.mallory, "/nick mal");
+    client_say(world.harness, world.mallory, "now?");
+    ck_assert_str_eq(client_take(world.alice), "-- mallory is now mal\n");
+    client_say(world.harness, world.alice, "peace");
+    harness_take_all(world.harness);
+    root_says(&world, "/unmute mallory", "-- mallory (2001:db8:0:2::/64) is not muted any more.\n");
+    client_say(world.harness, world.mallory, "thanks");
+    ck_assert_str_eq(client_take(world.alice), "[12:03] <mal> thanks\n");
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_mute_an_account)
+{
+    World world;
+
+    world_begin(&world);
+    root_says(&world, "/mute bea", "-- bea (uid 1000) is muted; that is number 1 of /bans.\n");
+    ck_assert_str_eq(client_take(world.bea), "!! You are muted.\n");
+    ck_assert_str_eq(client_take(world.again), "!! You are muted.\n");
+    harness_survive(world.harness);
+    client_say(world.harness, world.again, "hello");
+    ck_assert_str_eq(client_take(world.again), "!! You are muted.\n");
+    root_says(&world, "/unban bea", "!! Nobody like that is banned. /bans lists who is.\n");
+    root_says(&world, "/unmute bea", "-- bea (uid 1000) is not muted any more.\n");
+    client_say(world.harness, world.again, "hello");
+    ck_assert_str_eq(client_take(world.alice), "[12:03] <bea\xe2\x9c\x93> hello\n");
+    world_end(&world);
+}
+END_TEST
+
+/* More than one answer can tell. */
+START_TEST(test_long_list)
+{
+    const char *list;
+    World world;
+
+    world_begin(&world);
+    for (unsigned i = 0; i < 400; i++)
+        client_say(world.harness, world.root, "/ban 10.0.%u.0/24 because of the address %0100u", i, i);
+    harness_take_all(world.harness);
+    client_say(world.harness, world.root, "/bans");
+    list = client_take(world.root);
+    ck_assert_ptr_nonnull(strstr(list, "-- 1: 10.0.0.0/24 is banned, by root: because of"));
+    ck_assert_ptr_nonnull(strstr(list, "\n-- and "));
+    client_say(world.harness, world.root, "/ban 10.1.0.0/24 %0201u", 1);
+    ck_assert_str_eq(client_take(world.root), "!! A reason may have 200 bytes; yours has 201.\n");
+    world_end(&world);
+}
+END_TEST
+
+UNIT_MAIN("ban", test_ban_a_guest, test_ban_an_account, test_ban_a_network, test_operators, test_times,
+          test_mute, test_mute_an_account, test_long_list)
