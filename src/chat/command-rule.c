@@ -179,8 +179,8 @@ static const RuleRecord *find_rule(Chat *chat, uint32_t session, Arguments word,
         rule = rule_numbered(chat, number);
     } else if (is_network || command_parse_nick(word, &nick) == 0) {
         while ((rule = rule_next(chat, rule)) != NULL &&
-               (rule->kind != kind || (is_network ? memcmp(&rule->subject, &subject, sizeof subject) != 0
-                                                  : !name_is_same(&rule->whom, &nick))))
+               (rule->kind != kind ||
+                (is_network ? !rule_is_same(&rule->subject, &subject) : !name_is_same(&rule->whom, &nick))))
             continue;
     }
     if (rule == NULL || rule->kind != kind) {

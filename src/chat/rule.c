@@ -67,7 +67,7 @@ bool rule_parse_network(const char *text, RuleSubject *ret_subject)
 
     if (n >= sizeof address)
         return false;
-    memcpy(address, text, n);
+    (void) snprintf(address, sizeof address, "%.*s", (int) n, text);
     if (inet_pton(AF_INET, address, subject.address + sizeof V4_PREFIX) == 1) {
         memcpy(subject.address, V4_PREFIX, sizeof V4_PREFIX);
         first = V4_BITS;
@@ -114,6 +114,12 @@ bool rule_matches(const RuleSubject *subject, const Peer *peer)
     memcpy(address, peer->address, sizeof address);
     clear_after(address, subject->n_bits);
     return memcmp(address, subject->address, sizeof address) == 0;
+}
+
+bool rule_is_same(const RuleSubject *a, const RuleSubject *b)
+{
+    return a->is_uid == b->is_uid && a->uid == b->uid && a->n_bits == b->n_bits &&
+           memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
 static bool holds(const Chat *chat, const RuleRecord *rule)
@@ -194,7 +200,7 @@ int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number)
     uint32_t place;
 
     for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old))
-        if (old->kind == rule->kind && memcmp(&old->subject, &rule->subject, sizeof old->subject) == 0)
+        if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
             rule_remove(chat, old);
     if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
         remove_ended(chat);

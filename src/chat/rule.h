@@ -22,6 +22,7 @@ void rule_format_subject(const RuleSubject *subject, char text[RULE_SUBJECT_TEXT
 
 /* The first rule of that kind that holds for somebody from there now; NULL: there is none. */
 const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer);
+bool rule_is_same(const RuleSubject *a, const RuleSubject *b);
 bool rule_matches(const RuleSubject *subject, const Peer *peer);
 /* "You are banned until 2026-11-22 14:03:05 CET (+0100): forging lines", for who is told; `what` is the
  * second and third word. */
