@@ -32,7 +32,7 @@ static void input_throttle(Server *server, uint32_t session, uint64_t when_nsec)
     server->next_throttled = MIN(server->next_throttled, connection->throttled_until);
 }
 
-/* Until there is news: server_release_waiting(). */
+/* Until there is news: names_take(). */
 static void input_wait(Server *server, uint32_t session)
 {
     server->connections[session].flags |= CONNECTION_WAITING;
