@@ -55,6 +55,9 @@ const char *name_strerror(int r);
  */
 void name_fold(const char *name, size_t n, NameKey *ret_key);
 
+/* Whether two names are one name. An empty one is none. */
+bool name_is_same(const Name *a, const Name *b);
+
 /*
  * The name of an account: what a login name has beyond letters, digits, '-' and '_' becomes '_', and the rest
  * is left out where it would be too long. 0, or what name_parse() says of that.

@@ -3,18 +3,28 @@
 
 /* Commands of operators about who may not come, or not speak. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/macro.h"
 #include "base/parse.h"
 #include "chat/command.h"
 #include "chat/person.h"
 #include "chat/rule.h"
 #include "chat/session.h"
 
-enum { WORD_MAX = 128, ANSWER_REST = 512 };
+enum {
+    WORD_MAX = 128,
+    ANSWER_REST = 512,
+    WHOM_TEXT = NAME_MAX_BYTES + RULE_SUBJECT_TEXT + 8,
+};
+
+/* What a word of an operator may mean: addresses, or a name. */
+typedef struct Target {
+    bool is_network;
+    RuleSubject network;
+    Name nick; /* empty: the word is no name either */
+} Target;
 
 /* What the two kinds of rules are called. */
 static const struct {
@@ -33,49 +43,44 @@ static const char *word_text(Arguments word, char text[WORD_MAX])
     return text;
 }
 
-static bool name_is_same(const Name *a, const Name *b)
-{
-    NameKey keys[2];
-
-    name_fold(a->bytes, a->n, &keys[0]);
-    name_fold(b->bytes, b->n, &keys[1]);
-    return keys[0].n > 0 && keys[0].n == keys[1].n && memcmp(keys[0].bytes, keys[1].bytes, keys[0].n) == 0;
-}
-
-/* Whose name it is, of somebody who is not here: their uid has to be known. */
-static bool is_absent(Chat *chat, Arguments word, Name *ret_nick)
+static Target read_target(Arguments word)
 {
     char text[WORD_MAX];
-    RuleSubject subject;
+    Target target = {0};
 
-    return !rule_parse_network(word_text(word, text), &subject) && command_parse_nick(word, ret_nick) == 0 &&
-           session_find(chat, ret_nick) == SLOT_NONE;
+    target.is_network = rule_parse_network(word_text(word, text), &target.network);
+    if (!target.is_network)
+        (void) command_parse_nick(word, &target.nick);
+    return target;
+}
+
+/* Somebody by name who is not here: their uid has to be known. */
+static bool is_absent(const Chat *chat, const Target *target)
+{
+    return target->nick.n > 0 && session_find(chat, &target->nick) == SLOT_NONE;
 }
 
 bool command_rule_must_wait(Chat *chat, uint32_t session, Arguments arguments)
 {
+    Target target = read_target(arguments_next(&arguments));
     uint32_t uid;
-    Name nick;
 
-    return person_is_operator(chat, session) && is_absent(chat, arguments_next(&arguments), &nick) &&
-           chat_look_up(chat, &nick, &uid) == NAME_IS_AWAITED;
+    return person_is_operator(chat, session) && is_absent(chat, &target) &&
+           chat_look_up(chat, &target.nick, &uid) == NAME_IS_AWAITED;
 }
 
 /* Whom the word means: somebody who is here, an account, or a network. False: nobody, and the operator was
  * told. */
 static bool find_subject(Chat *chat, uint32_t session, Arguments word, RuleRecord *rule)
 {
-    char text[WORD_MAX];
+    Target target = read_target(word);
     uint32_t who;
 
-    rule->whom = (Name){0};
-    if (rule_parse_network(word_text(word, text), &rule->subject))
+    rule->whom = target.nick;
+    rule->subject = target.is_network ? target.network : (RuleSubject){.is_uid = true};
+    if (target.is_network || (is_absent(chat, &target) &&
+                              chat_look_up(chat, &target.nick, &rule->subject.uid) == NAME_IS_RESERVED))
         return true;
-    if (is_absent(chat, word, &rule->whom)) {
-        rule->subject = (RuleSubject){.is_uid = true};
-        if (chat_look_up(chat, &rule->whom, &rule->subject.uid) == NAME_IS_RESERVED)
-            return true;
-    }
     who = command_find_person(chat, session, word);
     if (who == SLOT_NONE)
         return false;
@@ -109,15 +114,15 @@ static bool take_time(Chat *chat, uint32_t session, Arguments *arguments, uint64
     return true;
 }
 
-static void describe(const RuleRecord *rule, char *to, size_t size)
+static void describe(const RuleRecord *rule, char to[WHOM_TEXT])
 {
     char subject[RULE_SUBJECT_TEXT];
 
     rule_format_subject(&rule->subject, subject);
     if (rule->whom.n > 0)
-        (void) snprintf(to, size, "%s (%s)", rule->whom.bytes, subject);
+        (void) snprintf(to, WHOM_TEXT, "%s (%s)", rule->whom.bytes, subject);
     else
-        (void) snprintf(to, size, "%s", subject);
+        (void) snprintf(to, WHOM_TEXT, "%s", subject);
 }
 
 /* All sessions of whoever it is about by name. */
@@ -137,7 +142,7 @@ static void tell_muted(Chat *chat, const RuleRecord *rule)
 static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind kind)
 {
     RuleRecord rule = {.kind = (uint8_t) kind, .by = session_record(chat, session)->nick};
-    char whom[NAME_MAX_BYTES + RULE_SUBJECT_TEXT + 8], until[CLOCK_TEXT_MAX] = "";
+    char whom[WHOM_TEXT], until[RULE_UNTIL_TEXT];
     Reason reason;
 
     if (!find_subject(chat, session, arguments_next(&arguments), &rule) ||
@@ -152,11 +157,10 @@ static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind
                    LIMIT_RULES);
         return 0;
     }
-    describe(&rule, whom, sizeof whom);
-    if (rule.until != 0)
-        clock_format(rule.until, until);
-    chat_reply(chat, session, "%s is %s%s%s; that is number %llu of /bans.", whom, KINDS[kind].done,
-               rule.until != 0 ? " until " : "", until, (unsigned long long) rule.number);
+    describe(&rule, whom);
+    rule_format_until(&rule, until);
+    chat_reply(chat, session, "%s is %s%s; that is number %" PRIu64 " of /bans.", whom, KINDS[kind].done,
+               until, rule.number);
     if (kind == RULE_BAN)
         chat->has_new_bans = true;
     else
@@ -165,24 +169,25 @@ static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind
     return 0;
 }
 
+static bool is_meant(const RuleRecord *rule, const Target *target)
+{
+    return target->is_network ? rule_is_same(&rule->subject, &target->network)
+                              : name_is_same(&rule->whom, &target->nick);
+}
+
 /* By its number in /bans, or whom it is about. */
 static const RuleRecord *find_rule(Chat *chat, uint32_t session, Arguments word, RuleKind kind)
 {
+    Target target = read_target(word);
     const RuleRecord *rule = NULL;
-    RuleSubject subject;
     char text[WORD_MAX];
     uint64_t number;
-    Name nick = {0};
-    bool is_network = rule_parse_network(word_text(word, text), &subject);
 
-    if (parse_number(text, &number) == 0) {
+    if (parse_number(word_text(word, text), &number) == 0)
         rule = rule_numbered(chat, number);
-    } else if (is_network || command_parse_nick(word, &nick) == 0) {
-        while ((rule = rule_next(chat, rule)) != NULL &&
-               (rule->kind != kind ||
-                (is_network ? !rule_is_same(&rule->subject, &subject) : !name_is_same(&rule->whom, &nick))))
+    else
+        while ((rule = rule_next(chat, rule)) != NULL && (rule->kind != kind || !is_meant(rule, &target)))
             continue;
-    }
     if (rule == NULL || rule->kind != kind) {
         chat_error(chat, session, "Nobody like that is %s. /bans lists who is.", KINDS[kind].done);
         return NULL;
@@ -193,11 +198,11 @@ static const RuleRecord *find_rule(Chat *chat, uint32_t session, Arguments word,
 static int end_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind kind)
 {
     const RuleRecord *rule = find_rule(chat, session, arguments, kind);
-    char whom[NAME_MAX_BYTES + RULE_SUBJECT_TEXT + 8];
+    char whom[WHOM_TEXT];
 
     if (rule == NULL)
         return 0;
-    describe(rule, whom, sizeof whom);
+    describe(rule, whom);
     rule_remove(chat, rule);
     chat_reply(chat, session, "%s is %s.", whom, KINDS[kind].undone);
     command_log_act(chat, session, KINDS[kind].undone_id, "ended what was said against", whom, "");
@@ -231,16 +236,14 @@ int command_bans(Chat *chat, uint32_t session, Arguments arguments)
 
     (void) arguments;
     while ((rule = rule_next(chat, rule)) != NULL) {
-        char whom[NAME_MAX_BYTES + RULE_SUBJECT_TEXT + 8], until[CLOCK_TEXT_MAX] = "";
+        char whom[WHOM_TEXT], until[RULE_UNTIL_TEXT];
 
         if (n++ != n_listed || sizeof chat->answer.text - chat->answer.n < ANSWER_REST)
             continue;
-        describe(rule, whom, sizeof whom);
-        if (rule->until != 0)
-            clock_format(rule->until, until);
-        chat_answer(chat, "%s%llu: %s is %s%s%s, by %s%s%.*s", n_listed++ > 0 ? "\n" : "",
-                    (unsigned long long) rule->number, whom, KINDS[rule->kind].done,
-                    rule->until != 0 ? " until " : "", until, rule->by.bytes, rule->reason_n > 0 ? ": " : "",
+        describe(rule, whom);
+        rule_format_until(rule, until);
+        chat_answer(chat, "%s%" PRIu64 ": %s is %s%s, by %s%s%.*s", n_listed++ > 0 ? "\n" : "", rule->number,
+                    whom, KINDS[rule->kind].done, until, rule->by.bytes, rule->reason_n > 0 ? ": " : "",
                     rule->reason_n, rule->reason);
     }
     if (n == 0)

@@ -145,14 +145,24 @@ const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer)
     return NULL;
 }
 
+void rule_format_until(const RuleRecord *rule, char text[RULE_UNTIL_TEXT])
+{
+    char until[CLOCK_TEXT_MAX];
+
+    text[0] = '\0';
+    if (rule->until == 0)
+        return;
+    clock_format(rule->until, until);
+    (void) snprintf(text, RULE_UNTIL_TEXT, " until %s", until);
+}
+
 void rule_format(const RuleRecord *rule, const char *what, char text[RULE_TEXT_MAX])
 {
-    char until[CLOCK_TEXT_MAX] = "";
+    char until[RULE_UNTIL_TEXT];
 
-    if (rule->until != 0)
-        clock_format(rule->until, until);
-    (void) snprintf(text, RULE_TEXT_MAX, "You are %s%s%s%s%.*s", what, rule->until != 0 ? " until " : "",
-                    until, rule->reason_n > 0 ? ": " : ".", rule->reason_n, rule->reason);
+    rule_format_until(rule, until);
+    (void) snprintf(text, RULE_TEXT_MAX, "You are %s%s%s%.*s", what, until, rule->reason_n > 0 ? ": " : ".",
+                    rule->reason_n, rule->reason);
 }
 
 void rule_enforce(Chat *chat)

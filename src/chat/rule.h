@@ -7,6 +7,7 @@
  * about addresses, holds for a time or for ever, and has a number by which it is named.
  */
 
+#include "base/clock.h"
 #include "chat/chat.h"
 
 enum { RULE_TOO_MANY = 1 };
@@ -24,6 +25,9 @@ void rule_format_subject(const RuleSubject *subject, char text[RULE_SUBJECT_TEXT
 const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer);
 bool rule_is_same(const RuleSubject *a, const RuleSubject *b);
 bool rule_matches(const RuleSubject *subject, const Peer *peer);
+/* " until 2026-11-22 14:03:05 CET (+0100)", or nothing: for ever. */
+enum { RULE_UNTIL_TEXT = CLOCK_TEXT_MAX + 8 };
+void rule_format_until(const RuleRecord *rule, char text[RULE_UNTIL_TEXT]);
 /* "You are banned until 2026-11-22 14:03:05 CET (+0100): forging lines", for who is told; `what` is the
  * second and third word. */
 enum { RULE_TEXT_MAX = LIMIT_REASON_BYTES + 128 };

@@ -312,6 +312,33 @@ START_TEST(test_fold_limits)
 }
 END_TEST
 
+START_TEST(test_same)
+{
+    static const struct {
+        const char *one, *other;
+        bool is_same;
+    } cases[] = {
+        {"alice", "alice", true},
+        {"alice", "ALICE", true},
+        {"Stra\u00dfe", "STRASSE", true},
+        {"alice", "alice2", false},
+        {"alice2", "alice", false},
+        {"alice", "\u0430lice", false}, /* with a Cyrillic letter */
+        {"alice", "", false},
+        {"", "", false},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Name one = {.n = (uint8_t) strlen(cases[i].one)}, other = {.n = (uint8_t) strlen(cases[i].other)};
+
+        memcpy(one.bytes, cases[i].one, one.n);
+        memcpy(other.bytes, cases[i].other, other.n);
+        ck_assert_msg(name_is_same(&one, &other) == cases[i].is_same, "%s and %s", cases[i].one,
+                      cases[i].other);
+    }
+}
+END_TEST
+
 START_TEST(test_guest)
 {
     static const char *const no[] = {"guest",   "gues7",   "guest_7",     "guest-7", "guest7a",
@@ -426,4 +453,4 @@ START_TEST(test_names_random)
 END_TEST
 
 UNIT_MAIN("name", test_parse_rejects, test_parse_accepts, test_parse_max_chars, test_strerror,
-          test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_guest, test_names_random)
+          test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_same, test_guest, test_names_random)
