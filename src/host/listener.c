@@ -147,20 +147,28 @@ static int listener_admit(Server *server, int fd, const Peer *peer, const Identi
     return 0;
 }
 
-int listener_take(Server *server, int fd, const Peer *peer, const Identity *identity)
+/* By whatever road. False: they were told why not, and `fd` is consumed. */
+static bool listener_lets_in(Server *server, int fd, const Peer *peer, const Identity *identity)
 {
     const RuleRecord *ban = rule_find(server->chat, RULE_BAN, peer);
-    VaultPlace place;
-    int r = session_may_open(server->chat, peer, identity);
+    int r;
 
     if (ban != NULL && !(identity != NULL && identity->is_operator)) {
         listener_turn_away_banned(fd, ban);
-        return 0;
+        return false;
     }
-    if (r > 0) {
+    r = session_may_open(server->chat, peer, identity);
+    if (r > 0)
         listener_refuse(server, fd, peer, r);
+    return r == 0;
+}
+
+int listener_take(Server *server, int fd, const Peer *peer, const Identity *identity)
+{
+    VaultPlace place;
+
+    if (!listener_lets_in(server, fd, peer, identity))
         return 0;
-    }
     crash_point();
     vault_put(&server->vault, fd, server->chat->state.header->next_serial, &place);
     crash_point();
@@ -203,7 +211,6 @@ int listener_admit_found(Server *server, const VaultFound *found)
     struct sockaddr_storage address = {0};
     socklen_t n = sizeof address;
     Peer peer;
-    int r;
 
     /* Whoever has gone meanwhile has no name any more. */
     if (getpeername(found->fd, (struct sockaddr *) &address, &n) < 0) {
@@ -215,11 +222,8 @@ int listener_admit_found(Server *server, const VaultFound *found)
         return 0;
     }
     peer_from_address(&peer, found->fd, &address);
-    r = session_may_open(server->chat, &peer, NULL);
-    if (r > 0) {
-        listener_refuse(server, found->fd, &peer, r);
+    if (!listener_lets_in(server, found->fd, &peer, NULL))
         return 0;
-    }
     return error_trace(listener_admit(server, found->fd, &peer, NULL, &found->place));
 }
 
