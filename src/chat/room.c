@@ -167,8 +167,6 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
         max = chat->config->max_rooms != 0 ? chat->config->max_rooms : LIMIT_ROOMS;
         if (slots_n_used(&chat->room_slots) > MIN(max, chat->state.header->max_rooms - 1))
             return ROOM_TOO_MANY;
-    }
-    if (room == SLOT_NONE) {
         r = room_make(chat, name, &room);
         if (r < 0)
             return error_trace(r);
