@@ -8,49 +8,8 @@
 
 #include "chat/command.h"
 #include "chat/rule.h"
-#include "unit/harness.h"
+#include "unit/operator-fixture.h"
 #include "unit/unit.h"
-
-/* The clients of the harness come from 2001:db8:0:1::, 2001:db8:0:2:: and so on. */
-typedef struct World {
-    Harness *harness;
-    Client *root, *bea, *again, *alice, *mallory;
-} World;
-
-static unsigned n_logged;
-static char last[400];
-
-static void note(void *userdata, const LogEvent *event)
-{
-    (void) userdata;
-    if (event->whom == NULL)
-        return;
-    n_logged++;
-    (void) snprintf(last, sizeof last, "%s %s %s: %s", event->id, event->nick, event->whom,
-                    event->reason != NULL ? event->reason : "-");
-}
-
-static void world_begin(World *world)
-{
-    Harness *harness = harness_new(NULL, 20);
-
-    n_logged = 0;
-    harness->log = (Log){.sink = note};
-    *world = (World){.harness = harness};
-    world->root = client_account(harness, "root", 0);
-    world->bea = client_account(harness, "bea", 1000);
-    world->again = client_account(harness, "bea", 1000);
-    harness_turn(harness);
-    world->alice = client_named(harness, "alice");
-    world->mallory = client_named(harness, "mallory");
-    harness_take_all(harness);
-}
-
-static void world_end(World *world)
-{
-    harness_check(world->harness);
-    harness_free(world->harness);
-}
 
 static void root_says(World *world, const char *line, const char *answer)
 {
@@ -71,13 +30,13 @@ START_TEST(test_ban_a_guest)
     ck_assert_str_eq(client_take(world.mallory), "!! You are banned: forging lines\n");
     ck_assert(world.mallory->is_gone && !world.alice->is_gone);
     ck_assert_str_eq(client_take(world.alice), "-- mallory has left\n");
-    ck_assert_str_eq(last, LOG_ID_BANNED " root mallory (2001:db8:0:2::/64): forging lines");
+    ck_assert_str_eq(world.act, LOG_ID_BANNED " root mallory (2001:db8:0:2::/64): forging lines");
     rule = rule_find(world.harness->chat, RULE_BAN, &world.mallory->peer);
     ck_assert(rule != NULL && rule->number == 1);
     ck_assert_ptr_null(rule_find(world.harness->chat, RULE_BAN, &world.alice->peer));
     root_says(&world, "/bans", "-- 1: mallory (2001:db8:0:2::/64) is banned, by root: forging lines\n");
     root_says(&world, "/unban MALLORY", "-- mallory (2001:db8:0:2::/64) is not banned any more.\n");
-    ck_assert_str_eq(last, LOG_ID_UNBANNED " root mallory (2001:db8:0:2::/64): -");
+    ck_assert_str_eq(world.act, LOG_ID_UNBANNED " root mallory (2001:db8:0:2::/64): -");
     root_says(&world, "/bans", "-- Nobody is banned or muted.\n");
     root_says(&world, "/unban mallory", "!! Nobody like that is banned. /bans lists who is.\n");
     world_end(&world);
@@ -87,17 +46,19 @@ END_TEST
 /* An account, with all its connections; also after a death in between, and while it is away. */
 START_TEST(test_ban_an_account)
 {
+    Client *again;
     World world;
 
     world_begin(&world);
+    again = world_bea_again(&world);
     client_say(world.harness, world.root, "/ban bea");
     ck_assert_str_eq(client_take(world.root), "-- bea (uid 1000) is banned; that is number 1 of /bans.\n");
     harness_survive(world.harness);
     harness_turn(world.harness);
     harness_turn(world.harness);
     ck_assert_str_eq(client_take(world.bea), "!! You are banned.\n");
-    ck_assert_str_eq(client_take(world.again), "!! You are banned.\n");
-    ck_assert(world.bea->is_gone && world.again->is_gone);
+    ck_assert_str_eq(client_take(again), "!! You are banned.\n");
+    ck_assert(world.bea->is_gone && again->is_gone);
     ck_assert_str_eq(client_take(world.alice), "-- bea\xe2\x9c\x93 has left\n");
     harness_take_all(world.harness);
     root_says(&world, "/unban 1", "-- bea (uid 1000) is not banned any more.\n");
@@ -136,7 +97,7 @@ START_TEST(test_operators)
     root_says(&world, "/mute root", "!! root is an operator, too.\n");
     root_says(&world, "/ban nobody", "!! Nobody here is called nobody. /who lists who is.\n");
     root_says(&world, "/ban no.name", "!! That is not a nick: it may have only letters, digits, - and _.\n");
-    ck_assert_uint_eq(n_logged, 0);
+    ck_assert_uint_eq(world.n_acts, 0);
     ck_assert(!world.root->is_gone);
     world_end(&world);
 }
@@ -212,18 +173,20 @@ END_TEST
 
 START_TEST(test_mute_an_account)
 {
+    Client *again;
     World world;
 
     world_begin(&world);
+    again = world_bea_again(&world);
     root_says(&world, "/mute bea", "-- bea (uid 1000) is muted; that is number 1 of /bans.\n");
     ck_assert_str_eq(client_take(world.bea), "!! You are muted.\n");
-    ck_assert_str_eq(client_take(world.again), "!! You are muted.\n");
+    ck_assert_str_eq(client_take(again), "!! You are muted.\n");
     harness_survive(world.harness);
-    client_say(world.harness, world.again, "hello");
-    ck_assert_str_eq(client_take(world.again), "!! You are muted.\n");
+    client_say(world.harness, again, "hello");
+    ck_assert_str_eq(client_take(again), "!! You are muted.\n");
     root_says(&world, "/unban bea", "!! Nobody like that is banned. /bans lists who is.\n");
     root_says(&world, "/unmute bea", "-- bea (uid 1000) is not muted any more.\n");
-    client_say(world.harness, world.again, "hello");
+    client_say(world.harness, again, "hello");
     ck_assert_str_eq(client_take(world.alice), "[12:03] <bea\xe2\x9c\x93> hello\n");
     world_end(&world);
 }

@@ -7,57 +7,10 @@
 #include <string.h>
 
 #include "chat/command.h"
-#include "unit/harness.h"
+#include "unit/operator-fixture.h"
 #include "unit/unit.h"
 
 #define MARK_ "\xe2\x9c\x93"
-
-/* One of each kind, all in the lobby. */
-typedef struct World {
-    Harness *harness;
-    Client *guest, *account, *operator, * root, *other;
-} World;
-
-static char last_id[40], last_nick[64], last_whom[64], last_reason[256];
-static unsigned n_logged;
-
-static void note(void *userdata, const LogEvent *event)
-{
-    (void) userdata;
-    if (event->id == NULL ||
-        (strcmp(event->id, LOG_ID_KICKED) != 0 && strcmp(event->id, LOG_ID_ANNOUNCED) != 0))
-        return;
-    n_logged++;
-    (void) snprintf(last_id, sizeof last_id, "%s", event->id);
-    (void) snprintf(last_nick, sizeof last_nick, "%s", event->nick);
-    (void) snprintf(last_whom, sizeof last_whom, "%s", event->whom != NULL ? event->whom : "");
-    (void) snprintf(last_reason, sizeof last_reason, "%s", event->reason != NULL ? event->reason : "");
-}
-
-static void world_begin(World *world)
-{
-    Harness *harness = harness_new(NULL, 20);
-
-    n_logged = 0;
-    harness->log = (Log){.sink = note};
-    *world = (World){.harness = harness};
-    world->root = client_account(harness, "root", 0);
-    world->account = client_account(harness, "bea", 1000);
-    world->operator= client_account(harness, "dora", 1001);
-    ck_assert(world->root != NULL && world->account != NULL && world->operator!= NULL);
-    state_edit_session(&harness->chat->state, world->operator->session)->standing |= STANDING_OPERATOR;
-    chat_commit(harness->chat);
-    harness_turn(harness);
-    world->guest = client_named(harness, "alice");
-    world->other = client_named(harness, "mallory");
-    harness_take_all(harness);
-}
-
-static void world_end(World *world)
-{
-    harness_check(world->harness);
-    harness_free(world->harness);
-}
 
 /* Every command for operators, by everybody who is none: an answer, and nothing else. */
 START_TEST(test_who_may)
@@ -70,20 +23,20 @@ START_TEST(test_who_may)
             continue;
         world_begin(&world);
         (void) snprintf(wanted, sizeof wanted, "!! /%s is for operators.\n", command->name);
-        client_say(world.harness, world.guest, "/%s mallory", command->name);
-        ck_assert_str_eq(client_take(world.guest), wanted);
-        client_say(world.harness, world.account, "/%s mallory", command->name);
-        ck_assert_str_eq(client_take(world.account), wanted);
-        client_say(world.harness, world.guest, "/%s", command->name);
-        ck_assert_str_eq(client_take(world.guest), wanted);
+        client_say(world.harness, world.alice, "/%s mallory", command->name);
+        ck_assert_str_eq(client_take(world.alice), wanted);
+        client_say(world.harness, world.bea, "/%s mallory", command->name);
+        ck_assert_str_eq(client_take(world.bea), wanted);
+        client_say(world.harness, world.alice, "/%s", command->name);
+        ck_assert_str_eq(client_take(world.alice), wanted);
         harness_turn(world.harness);
-        ck_assert_str_eq(client_take(world.other), "");
-        ck_assert_uint_eq(n_logged, 0);
-        client_say(world.harness, world.operator, "/%s mallory", command->name);
-        ck_assert_ptr_null(strstr(client_take(world.operator), "is for operators"));
+        ck_assert_str_eq(client_take(world.mallory), "");
+        ck_assert_uint_eq(world.n_acts, 0);
+        client_say(world.harness, world.dora, "/%s mallory", command->name);
+        ck_assert_ptr_null(strstr(client_take(world.dora), "is for operators"));
         client_say(world.harness, world.root, "/%s alice", command->name);
         ck_assert_ptr_null(strstr(client_take(world.root), "is for operators"));
-        ck_assert_uint_le(n_logged, 2);
+        ck_assert_uint_le(world.n_acts, 2);
         world_end(&world);
     }
 }
@@ -94,23 +47,20 @@ START_TEST(test_kick)
     World world;
 
     world_begin(&world);
-    client_say(world.harness, world.operator, "/kick mallory forging lines");
-    ck_assert_str_eq(client_take(world.other), "!! You are disconnected by dora" MARK_ ": forging lines\n");
-    ck_assert_str_eq(client_take(world.operator), "-- mallory is disconnected.\n");
+    client_say(world.harness, world.dora, "/kick mallory forging lines");
+    ck_assert_str_eq(client_take(world.mallory), "!! You are disconnected by dora" MARK_ ": forging lines\n");
+    ck_assert_str_eq(client_take(world.dora), "-- mallory is disconnected.\n");
     harness_turn(world.harness);
-    ck_assert(world.other->is_gone);
-    ck_assert_str_eq(client_take(world.guest), "-- mallory has left\n");
-    ck_assert_str_eq(last_id, LOG_ID_KICKED);
-    ck_assert_str_eq(last_nick, "dora");
-    ck_assert_str_eq(last_whom, "mallory");
-    ck_assert_str_eq(last_reason, "forging lines");
-    client_say(world.harness, world.operator, "/kick mallory");
-    ck_assert_str_eq(client_take(world.operator),
+    ck_assert(world.mallory->is_gone);
+    ck_assert_str_eq(client_take(world.alice), "-- mallory has left\n");
+    ck_assert_str_eq(world.act, LOG_ID_KICKED " dora mallory: forging lines");
+    client_say(world.harness, world.dora, "/kick mallory");
+    ck_assert_str_eq(client_take(world.dora),
                      "-- mallory has left\n!! Nobody here is called mallory. /who lists who is.\n");
-    client_say(world.harness, world.operator, "/kick bea" MARK_);
-    ck_assert_str_eq(client_take(world.account),
+    client_say(world.harness, world.dora, "/kick bea" MARK_);
+    ck_assert_str_eq(client_take(world.bea),
                      "-- mallory has left\n!! You are disconnected by dora" MARK_ ".\n");
-    ck_assert_str_eq(last_reason, "");
+    ck_assert_str_eq(world.act, LOG_ID_KICKED " dora bea: -");
     world_end(&world);
 }
 END_TEST
@@ -120,13 +70,13 @@ START_TEST(test_kick_spares_operators)
     World world;
 
     world_begin(&world);
-    client_say(world.harness, world.operator, "/kick root go away");
-    ck_assert_str_eq(client_take(world.operator), "!! root is an operator, too.\n");
+    client_say(world.harness, world.dora, "/kick root go away");
+    ck_assert_str_eq(client_take(world.dora), "!! root is an operator, too.\n");
     client_say(world.harness, world.root, "/kick dora");
     ck_assert_str_eq(client_take(world.root), "!! dora is an operator, too.\n");
     client_say(world.harness, world.root, "/kick root");
     ck_assert_str_eq(client_take(world.root), "!! root is an operator, too.\n");
-    ck_assert_uint_eq(n_logged, 0);
+    ck_assert_uint_eq(world.n_acts, 0);
     world_end(&world);
 }
 END_TEST
@@ -138,15 +88,13 @@ START_TEST(test_kick_a_person)
     World world;
 
     world_begin(&world);
-    again = client_account(world.harness, "bea", 1000);
-    harness_turn(world.harness);
-    harness_take_all(world.harness);
-    client_say(world.harness, world.operator, "/kick bea enough");
+    again = world_bea_again(&world);
+    client_say(world.harness, world.dora, "/kick bea enough");
     harness_turn(world.harness);
     ck_assert_str_eq(client_take(again), "!! You are disconnected by dora" MARK_ ": enough\n");
-    ck_assert(world.account->is_gone && again->is_gone);
-    ck_assert_str_eq(client_take(world.guest), "-- bea" MARK_ " has left\n");
-    ck_assert_uint_eq(n_logged, 1);
+    ck_assert(world.bea->is_gone && again->is_gone);
+    ck_assert_str_eq(client_take(world.alice), "-- bea" MARK_ " has left\n");
+    ck_assert_uint_eq(world.n_acts, 1);
     world_end(&world);
 }
 END_TEST
@@ -159,13 +107,13 @@ START_TEST(test_reason)
     world_begin(&world);
     memset(reason, 'x', sizeof reason);
     reason[LIMIT_REASON_BYTES + 1] = '\0';
-    client_say(world.harness, world.operator, "/kick mallory %s", reason);
-    ck_assert_str_eq(client_take(world.operator), "!! A reason may have 200 bytes; yours has 201.\n");
-    ck_assert_str_eq(client_take(world.other), "");
+    client_say(world.harness, world.dora, "/kick mallory %s", reason);
+    ck_assert_str_eq(client_take(world.dora), "!! A reason may have 200 bytes; yours has 201.\n");
+    ck_assert_str_eq(client_take(world.mallory), "");
     reason[LIMIT_REASON_BYTES] = '\0';
-    client_say(world.harness, world.operator, "/kick mallory %s", reason);
-    ck_assert_str_eq(client_take(world.operator), "-- mallory is disconnected.\n");
-    ck_assert_str_eq(last_reason, reason);
+    client_say(world.harness, world.dora, "/kick mallory %s", reason);
+    ck_assert_str_eq(client_take(world.dora), "-- mallory is disconnected.\n");
+    ck_assert_ptr_nonnull(strstr(world.act, reason));
     world_end(&world);
 }
 END_TEST
@@ -177,33 +125,33 @@ START_TEST(test_announce)
     World world;
 
     world_begin(&world);
-    client_say(world.harness, world.guest, "/join #garden");
-    client_say(world.harness, world.guest, "/leave #lobby");
-    client_say(world.harness, world.guest, "/ignore dora");
-    client_say(world.harness, world.other, "/join #garden");
-    client_say(world.harness, world.other, "/set mark ascii");
+    client_say(world.harness, world.alice, "/join #garden");
+    client_say(world.harness, world.alice, "/leave #lobby");
+    client_say(world.harness, world.alice, "/ignore dora");
+    client_say(world.harness, world.mallory, "/join #garden");
+    client_say(world.harness, world.mallory, "/set mark ascii");
     harness_take_all(world.harness);
-    client_say(world.harness, world.operator, "/announce down at noon");
-    ck_assert_str_eq(client_take(world.guest), "-- Announcement by dora" MARK_ ": down at noon\n");
-    ck_assert_str_eq(client_take(world.other), "-- Announcement by dora+: down at noon\n");
+    client_say(world.harness, world.dora, "/announce down at noon");
+    ck_assert_str_eq(client_take(world.alice), "-- Announcement by dora" MARK_ ": down at noon\n");
+    ck_assert_str_eq(client_take(world.mallory), "-- Announcement by dora+: down at noon\n");
     ck_assert_str_eq(client_take(world.root), "-- Announcement by dora" MARK_ ": down at noon\n");
-    ck_assert_str_eq(client_take(world.operator), "-- Told to all 5 people.\n");
-    ck_assert_str_eq(last_id, LOG_ID_ANNOUNCED);
+    ck_assert_str_eq(client_take(world.dora), "-- Told to all 5 people.\n");
+    ck_assert_str_eq(world.act, LOG_ID_ANNOUNCED " dora -: -");
     late = client_named(world.harness, "late");
     ck_assert_str_eq(client_take(late), "");
     /* With other lines in the same turn everything comes in order. */
-    client_type(world.other, "one\n", 4);
-    client_type(world.operator, "/announce two\n", strlen("/announce two\n"));
+    client_type(world.mallory, "one\n", 4);
+    client_type(world.dora, "/announce two\n", strlen("/announce two\n"));
     client_type(world.root, "three\n", 6);
     harness_take_all(world.harness);
     harness_turn(world.harness);
-    ck_assert_str_eq(client_take(world.account),
+    ck_assert_str_eq(client_take(world.bea),
                      "[12:03] <root" MARK_ "> three\n-- Announcement by dora" MARK_ ": two\n");
-    ck_assert_str_eq(client_take(world.guest),
+    ck_assert_str_eq(client_take(world.alice),
                      "-- Announcement by dora" MARK_ ": two\n[12:03] <mallory> one\n");
     harness_survive(world.harness);
-    client_say(world.harness, world.operator, "/announce again");
-    ck_assert_str_eq(client_take(world.guest), "-- Announcement by dora" MARK_ ": again\n");
+    client_say(world.harness, world.dora, "/announce again");
+    ck_assert_str_eq(client_take(world.alice), "-- Announcement by dora" MARK_ ": again\n");
     world_end(&world);
 }
 END_TEST
@@ -214,16 +162,16 @@ START_TEST(test_help)
     World world;
 
     world_begin(&world);
-    client_say(world.harness, world.guest, "/help");
-    ck_assert_ptr_null(strstr(client_take(world.guest), "/kick"));
-    client_say(world.harness, world.operator, "/help");
-    ck_assert_ptr_nonnull(strstr(client_take(world.operator), "/kick NICK [REASON]"));
-    client_say(world.harness, world.guest, "/help kick");
-    ck_assert_ptr_nonnull(strstr(client_take(world.guest), "/kick NICK [REASON]"));
-    client_say(world.harness, world.guest, "/kik mallory");
-    ck_assert_ptr_null(strstr(client_take(world.guest), "/kick"));
-    client_say(world.harness, world.operator, "/kik mallory");
-    ck_assert_ptr_nonnull(strstr(client_take(world.operator), "Did you mean /kick?"));
+    client_say(world.harness, world.alice, "/help");
+    ck_assert_ptr_null(strstr(client_take(world.alice), "/kick"));
+    client_say(world.harness, world.dora, "/help");
+    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "/kick NICK [REASON]"));
+    client_say(world.harness, world.alice, "/help kick");
+    ck_assert_ptr_nonnull(strstr(client_take(world.alice), "/kick NICK [REASON]"));
+    client_say(world.harness, world.alice, "/kik mallory");
+    ck_assert_ptr_null(strstr(client_take(world.alice), "/kick"));
+    client_say(world.harness, world.dora, "/kik mallory");
+    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "Did you mean /kick?"));
     world_end(&world);
 }
 END_TEST
