@@ -44,6 +44,24 @@ static Client *come(Daemon *daemon)
     return client;
 }
 
+/* Somebody over TCP, and both of our connections; or one (NULL). */
+static void meet(Daemon *daemon, Client **ret_alice, Client **ret_first, Client **ret_second)
+{
+    *ret_alice = client_connect_to(daemon, TCP, "alice");
+    *ret_first = come(daemon);
+    if (ret_second != NULL)
+        *ret_second = come(daemon);
+}
+
+/* What is not as it was when one came. */
+static void settle_in(Client *self)
+{
+    client_say(self, "/join #garden");
+    client_expect(self, "-- You are in #garden now, alone.");
+    client_say(self, "/away at lunch");
+    client_say(self, "/set time off");
+}
+
 START_TEST(is_called_by_the_login_name)
 {
     Daemon *daemon = daemon_start(ALL);
@@ -194,12 +212,10 @@ END_TEST
 START_TEST(two_connections_are_one_person)
 {
     Daemon *daemon = daemon_start(ALL);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *first = come(daemon), *second;
+    Client *alice, *first, *second;
 
-    client_say(first, "/join #garden");
-    client_expect_next(first, "-- You are in #garden now, alone.");
-    client_say(first, "/away at lunch");
-    client_say(first, "/set time off");
+    meet(daemon, &alice, &first, NULL);
+    settle_in(first);
     client_say(first, "/ignore mallory");
     daemon_settle(daemon);
     second = come(daemon);
@@ -229,11 +245,10 @@ END_TEST
 START_TEST(two_connections_do_one_thing)
 {
     Daemon *daemon = daemon_start(ALL);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *first = come(daemon), *second;
+    Client *alice, *first, *second;
 
-    client_say(first, "/join #garden");
-    client_say(first, "/away at lunch");
-    client_say(first, "/set time off");
+    meet(daemon, &alice, &first, NULL);
+    settle_in(first);
     client_sync(first);
     second = come(daemon);
     client_sync(alice);
@@ -276,8 +291,9 @@ END_TEST
 START_TEST(said_before_a_command)
 {
     Daemon *daemon = daemon_start(ALL);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *first = come(daemon), *second = come(daemon);
+    Client *alice, *first, *second;
 
+    meet(daemon, &alice, &first, &second);
     client_say(first, "/join #garden");
     client_say(alice, "/join #garden");
     daemon_settle(daemon);
@@ -339,8 +355,9 @@ END_TEST
 START_TEST(who_they_are_survives)
 {
     Daemon *daemon = daemon_start(ALL);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *first = come(daemon), *second = come(daemon);
+    Client *alice, *first, *second;
 
+    meet(daemon, &alice, &first, &second);
     for (int i = 0; i < 3; i++) {
         suite_note("round %d", i);
         daemon_settle(daemon);

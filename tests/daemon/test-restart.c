@@ -24,6 +24,20 @@ static void restart_with(Daemon *daemon, const char *config)
     daemon_restart(daemon);
 }
 
+/* One over TCP and one over a unix socket, who have nothing left to read. */
+static void meet(Daemon *daemon, Client **ret_alice, Client **ret_uma)
+{
+    *ret_alice = client_connect_to(daemon, TCP, "alice");
+    *ret_uma = client_connect_to(daemon, UNIX, "uma");
+    daemon_settle(daemon);
+}
+
+static void expect_goodbye(Client *client)
+{
+    client_expect_next(client, GOODBYE);
+    client_expect_eof(client);
+}
+
 START_TEST(version_and_status_tell_of_restarts)
 {
     Daemon *daemon = daemon_start(BOTH);
@@ -77,15 +91,12 @@ END_TEST
 START_TEST(sigint_says_goodbye)
 {
     Daemon *daemon = daemon_start(BOTH);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma"),
-           *next;
+    Client *alice, *uma, *next;
 
-    daemon_settle(daemon);
+    meet(daemon, &alice, &uma);
     daemon_end(daemon);
-    client_expect_next(alice, GOODBYE);
-    client_expect_eof(alice);
-    client_expect_next(uma, GOODBYE);
-    client_expect_eof(uma);
+    expect_goodbye(alice);
+    expect_goodbye(uma);
     next = client_open(daemon, .listener = UNIX);
     daemon_start_again(daemon);
     client_expect_next(next, "-- Welcome to {any}nobody else is here.{any}");
@@ -97,15 +108,13 @@ END_TEST
 START_TEST(sigint_after_a_restart)
 {
     Daemon *daemon = daemon_start(BOTH);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma");
+    Client *alice, *uma;
 
-    daemon_settle(daemon);
+    meet(daemon, &alice, &uma);
     daemon_revive(daemon);
     daemon_end(daemon);
-    client_expect_next(alice, GOODBYE);
-    client_expect_eof(alice);
-    client_expect_next(uma, GOODBYE);
-    client_expect_eof(uma);
+    expect_goodbye(alice);
+    expect_goodbye(uma);
     daemon_free(daemon);
 }
 END_TEST
@@ -113,19 +122,17 @@ END_TEST
 START_TEST(without_a_store)
 {
     Daemon *daemon = daemon_start(.no_notify = true, BOTH);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma");
+    Client *alice, *uma;
 
-    daemon_settle(daemon);
+    meet(daemon, &alice, &uma);
     daemon_expect_log(daemon, "descriptor store");
     ck_assert_uint_eq(daemon_count_log(daemon, "descriptor store"), 1);
     client_say(alice, "all is well");
     client_expect_next(uma, "[{time}] <alice> all is well");
     daemon_signal(daemon, SIGTERM);
     daemon_expect_exit(daemon, 0);
-    client_expect_next(alice, GOODBYE);
-    client_expect_eof(alice);
-    client_expect_next(uma, GOODBYE);
-    client_expect_eof(uma);
+    expect_goodbye(alice);
+    expect_goodbye(uma);
     daemon_free(daemon);
 }
 END_TEST
@@ -223,9 +230,9 @@ START_TEST(more_people_than_before)
 {
     Daemon *daemon =
         daemon_start(BOTH, .config = DAEMON_CONFIG "MaxClients=2\nMaxRooms=1\nMaxRoomsPerClient=2\n");
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma"),
-           *late;
+    Client *alice, *uma, *late;
 
+    meet(daemon, &alice, &uma);
     client_say(alice, "/join #one");
     client_say(alice, "/topic the first");
     client_say(uma, "/join #two");
@@ -343,10 +350,9 @@ END_TEST
 START_TEST(a_listener_that_is_gone)
 {
     Daemon *daemon = daemon_start(BOTH);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma"),
-           *late;
+    Client *alice, *uma, *late;
 
-    daemon_settle(daemon);
+    meet(daemon, &alice, &uma);
     daemon->listeners[UNIX].name = "another";
     daemon_restart(daemon);
     daemon_expect_log(daemon, "another");
@@ -371,11 +377,10 @@ START_TEST(a_full_store)
 {
     for (size_t max = 1; max <= 4; max++) {
         Daemon *daemon = daemon_start(BOTH, .store_max = max);
-        Client *alice = client_connect_to(daemon, TCP, "alice"),
-               *uma = client_connect_to(daemon, UNIX, "uma"), *next;
+        Client *alice, *uma, *next;
 
         suite_note("room for %zu", max);
-        daemon_settle(daemon);
+        meet(daemon, &alice, &uma);
         client_say(alice, "hello");
         client_expect_next(uma, "[{time}] <alice> hello");
         daemon_revive(daemon);
@@ -426,10 +431,9 @@ END_TEST
 START_TEST(a_state_that_is_lost)
 {
     Daemon *daemon = daemon_start(BOTH);
-    Client *alice = client_connect_to(daemon, TCP, "alice"), *uma = client_connect_to(daemon, UNIX, "uma"),
-           *next;
+    Client *alice, *uma, *next;
 
-    daemon_settle(daemon);
+    meet(daemon, &alice, &uma);
     daemon_kill(daemon);
     store_remove(&daemon->store, "state-{n}");
     daemon_start_again(daemon);
