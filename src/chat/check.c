@@ -223,7 +223,8 @@ static const char *check_session(const Check *check, uint32_t session)
     if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
         record->item_key >= 1 << 7 || record->standing >= STANDING_EXPELLED << 1 ||
         ((record->standing & ~STANDING_EXPELLED) != 0 &&
-         (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local)) ||
+         (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local ||
+          record->peer.uid == UINT32_MAX)) ||
         !is_boolean(&record->is_within_line) || !is_boolean(&record->peer.is_local))
         return "the flags of a session";
     if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in >= COUNT_MAX ||
@@ -306,29 +307,45 @@ static const char *check_records(const Check *check)
     return why;
 }
 
-static int compare_serials(const void *a, const void *b)
+static int compare_values(const void *a, const void *b)
 {
     const uint64_t *one = a, *other = b;
 
     return (*one > *other) - (*one < *other);
 }
 
-/* Connections are told apart by the serials of their sessions. 0, or -ENOMEM. */
-static int check_serials(const Check *check, const char **ret_why)
+/* Whether one of these is there more than `max` times. They are sorted then. */
+static bool is_too_often(uint64_t *values, uint32_t n, uint32_t max)
 {
-    uint32_t n_sessions = check->use->n_sessions, n = 0;
-    uint64_t *serials = calloc((size_t) n_sessions + 1, sizeof *serials);
+    qsort(values, n, sizeof *values, compare_values);
+    for (uint32_t i = max; i < n; i++)
+        if (values[i - max] == values[i])
+            return true;
+    return false;
+}
 
-    if (serials == NULL)
+/* Connections are told apart by the serials of their sessions, and a person has so many of them. 0, or
+ * -ENOMEM. */
+static int check_identities(const Check *check, const char **ret_why)
+{
+    const SessionRecord *sessions = check->state->sessions;
+    uint32_t n_sessions = check->use->n_sessions, n = 0;
+    uint64_t *values = calloc((size_t) n_sessions + 1, sizeof *values);
+
+    if (values == NULL)
         return error_origin(-ENOMEM);
     for (uint32_t i = 0; i < n_sessions; i++)
-        if (check->state->sessions[i].serial != 0)
-            serials[n++] = check->state->sessions[i].serial;
-    qsort(serials, n, sizeof *serials, compare_serials);
-    for (uint32_t i = 1; i < n; i++)
-        if (serials[i - 1] == serials[i])
-            *ret_why = "two sessions are one";
-    free(serials);
+        if (sessions[i].serial != 0)
+            values[n++] = sessions[i].serial;
+    if (is_too_often(values, n, 1))
+        *ret_why = "two sessions are one";
+    n = 0;
+    for (uint32_t i = 0; i < n_sessions; i++)
+        if (sessions[i].serial != 0 && (sessions[i].standing & STANDING_VERIFIED))
+            values[n++] = sessions[i].peer.uid;
+    if (is_too_often(values, n, LIMIT_PERSON_SESSIONS))
+        *ret_why = "a person has too many sessions";
+    free(values);
     return 0;
 }
 
@@ -353,5 +370,5 @@ int check_state(const State *state, const StateUse *use, const char **ret_why)
         *ret_why = "positions in the header";
     if (*ret_why == NULL)
         *ret_why = check_records(&check);
-    return *ret_why == NULL ? error_trace(check_serials(&check, ret_why)) : 0;
+    return *ret_why == NULL ? error_trace(check_identities(&check, ret_why)) : 0;
 }

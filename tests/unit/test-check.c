@@ -201,4 +201,30 @@ START_TEST(test_wrapped)
 }
 END_TEST
 
-UNIT_MAIN("check", test_damages, test_wrapped)
+/* No account has the last uid, which means everybody; and a person has so many sessions, and not one more. */
+START_TEST(test_accounts)
+{
+    Harness *harness = harness_new(NULL, 20);
+    State *state = &harness->chat->state;
+    Client *other = NULL;
+    Peer *peer;
+
+    for (unsigned i = 0; i < LIMIT_PERSON_SESSIONS; i++)
+        ck_assert_ptr_nonnull(client_account(harness, "bea", 1000));
+    other = client_account(harness, "carol", 1001);
+    ck_assert_ptr_nonnull(other);
+    harness_turn(harness);
+    ck_assert_ptr_null(check(state));
+    peer = (Peer *) (uintptr_t) &state->sessions[other->session].peer;
+    peer->uid = UINT32_MAX;
+    ck_assert_str_eq(check(state), "the flags of a session");
+    peer->uid = UINT32_MAX - 1;
+    ck_assert_ptr_null(check(state));
+    peer->uid = 1000;
+    ck_assert_str_eq(check(state), "a person has too many sessions");
+    peer->uid = 1001;
+    harness_free(harness);
+}
+END_TEST
+
+UNIT_MAIN("check", test_damages, test_wrapped, test_accounts)
