@@ -50,7 +50,7 @@ static int fake_by_uid(void *userdata, uid_t uid, char *ret_login)
     (void) pthread_mutex_lock(&fake_lock);
     fake.n_by_uid++;
     fake.thread = gettid();
-    if (uid == 4242)
+    if (uid == fake.hanging_uid)
         fake_hang();
     if (uid == 1 || uid == 1000) {
         (void) snprintf(ret_login, ACCOUNTS_LOGIN_MAX + 1, "%s", uid == 1 ? "daemon" : "alice");
@@ -257,7 +257,7 @@ Accounts *fixture_begin_with(const AccountsSource *other)
 Accounts *fixture_begin(void)
 {
     (void) pthread_mutex_lock(&fake_lock);
-    fake = (Fake){0};
+    fake = (Fake){.hanging_uid = 4242};
     (void) pthread_mutex_unlock(&fake_lock);
     return fixture_begin_with(&source);
 }

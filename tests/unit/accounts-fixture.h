@@ -18,9 +18,11 @@
 /* For what happens at once, under valgrind too. */
 enum { DEADLINE_SECONDS = 60 };
 
-/* What the threads ask. They hang in names that begin with "hang", and in the uid 4242. */
+/* What the threads ask. They hang in names that begin with "hang", and in the uid 4242, or
+ * another one. */
 typedef struct Fake {
-    bool is_open;       /* names and uids that hang are let go */
+    bool is_open; /* names and uids that hang are let go */
+    uid_t hanging_uid;
     unsigned n_hanging; /* threads that hang now */
     unsigned n_by_uid, n_by_name, n_by_group, n_each;
     unsigned n_padding; /* local accounts before the others */

@@ -5,32 +5,63 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "chat/rule.h"
 #include "host/server.h"
+#include "unit/accounts-fixture.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-/* As much of a server as those need who are not let in. */
+enum { SESSIONS = 100 };
+
+/* As much of a server as those need who come in. */
 typedef struct World {
     Harness *harness;
     Server *server;
+    unsigned n_pauses; /* that were logged */
 } World;
+
+static void note(void *userdata, const LogEvent *event)
+{
+    World *world = userdata;
+
+    if (event->id != NULL && strcmp(event->id, LOG_ID_LISTENER_PAUSED) == 0)
+        world->n_pauses++;
+}
 
 static void world_begin(World *world)
 {
-    *world = (World){.harness = harness_new(NULL, 20), .server = harness_allocate(sizeof(Server))};
-    world->server->chat = world->harness->chat;
-    world->server->config = world->harness->config;
-    world->server->log = &world->harness->log;
+    Harness *harness = harness_new(NULL, SESSIONS);
+    Server *server = harness_allocate(sizeof *server);
+
+    *world = (World){.harness = harness, .server = server};
+    harness->log = (Log){.sink = note, .userdata = world};
+    server->chat = harness->chat;
+    server->config = harness->config;
+    server->log = &harness->log;
+    server->max_descriptors = SESSIONS;
+    server->connections = harness_allocate(SESSIONS * sizeof *server->connections);
+    server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    ck_assert_int_eq(vault_init(&server->vault, &server->notify, server->log, harness->chat->state.header),
+                     0);
 }
 
 static void world_end(World *world)
 {
+    Server *server = world->server;
+
     harness_check(world->harness);
-    free(world->server);
+    for (uint32_t i = 0; i < SESSIONS; i++)
+        if (session_record(server->chat, i)->serial != 0)
+            (void) close(server->connections[i].fd);
+    vault_done(&server->vault);
+    (void) close(server->epoll_fd);
+    free(server->connections);
+    free(server);
     harness_free(world->harness);
 }
 
@@ -96,4 +127,77 @@ START_TEST(test_banned)
 }
 END_TEST
 
-UNIT_MAIN("listener", test_banned_and_found, test_banned)
+/* A socket for accounts; its address is in *ret_address. */
+static void listen_local(World *world, struct sockaddr_un *ret_address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    socklen_t n = sizeof *ret_address;
+
+    *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    ck_assert_int_ge(fd, 0);
+    /* An address that the kernel chooses: "Autobind" in unix(7). */
+    ck_assert_int_eq(bind(fd, (struct sockaddr *) ret_address, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *) ret_address, &n), 0);
+    ck_assert_int_eq(listen(fd, 2 * ARRIVALS_MAX), 0);
+    listener_init(&world->server->listeners[world->server->n_listeners++], fd, true);
+}
+
+static int connect_local(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_ge(fd, 0);
+    /* An abstract address is as long as autobind makes it: a NUL and five digits. */
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *) address, sizeof(sa_family_t) + 6), 0);
+    return fd;
+}
+
+/* While names can not be looked up so many wait here, and the others in the backlog: nobody is lost. */
+START_TEST(test_many_arrivals)
+{
+    int clients[ARRIVALS_MAX + 1];
+    /* Of one account; or of guests, where the fixture does not know ours. */
+    unsigned n_in = getuid() == 1000 ? LIMIT_PERSON_SESSIONS : ARRIVALS_MAX + 1;
+    struct sockaddr_un address;
+    Listener *listener;
+    Server *server;
+    World world;
+
+    world_begin(&world);
+    server = world.server;
+    server->accounts = fixture_begin();
+    fake.hanging_uid = getuid();
+    listen_local(&world, &address);
+    listener = &server->listeners[0];
+    for (unsigned i = 0; i < ARRIVALS_MAX - 1; i++)
+        clients[i] = connect_local(&address);
+    ck_assert_int_eq(listener_accept(server, listener), 0);
+    ck_assert_uint_eq(server->n_arrivals, ARRIVALS_MAX - 1);
+    ck_assert(listener_is_open(server, listener));
+    clients[ARRIVALS_MAX - 1] = connect_local(&address);
+    clients[ARRIVALS_MAX] = connect_local(&address);
+    ck_assert_int_eq(listener_accept(server, listener), 0);
+    ck_assert_uint_eq(server->n_arrivals, ARRIVALS_MAX);
+    ck_assert(!listener_is_open(server, listener));
+    ck_assert_uint_eq(world.n_pauses, 1);
+    ck_assert_uint_eq(chat_n_sessions(server->chat), 0);
+
+    wait_hanging(1);
+    fake_open();
+    take(server->accounts);
+    ck_assert_int_eq(arrivals_look(server), 0);
+    ck_assert_uint_eq(server->n_arrivals, 0);
+    harness_wait(world.harness, USEC_PER_SEC);
+    ck_assert(listener_is_open(server, listener));
+    ck_assert_int_eq(listener_accept(server, listener), 0);
+    ck_assert_uint_eq(chat_n_sessions(server->chat), n_in);
+    ck_assert_uint_eq(world.n_pauses, 1);
+    for (unsigned i = 0; i <= ARRIVALS_MAX; i++)
+        (void) close(clients[i]);
+    listener_done(listener);
+    fixture_end(server->accounts);
+    world_end(&world);
+}
+END_TEST
+
+UNIT_MAIN("listener", test_banned_and_found, test_banned, test_many_arrivals)
