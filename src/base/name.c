@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -22,7 +23,10 @@ enum {
     EXPANSION_MAX = 32,            /* code points that one code point folds to; the worst now is 18, U+FDFA */
     MAX_MARKS = 2,
     WINDOW_MAX = 1024, /* code points; room for two folded names, two contexts and one expansion */
-    CONTEXT = 16,      /* what of the window is kept before the name: a letter with its marks, and a '-' */
+    LOGIN_KEPT = 16,   /* bytes of a login name that are kept where it needs a number */
+    NUMBER_MARK = '~', /* before that; must be none of the characters of names */
+    NUMBER_DIGITS = 7,
+    CONTEXT = 16, /* what of the window is kept before the name: a letter with its marks, and a '-' */
 };
 
 typedef enum Class {
@@ -158,6 +162,37 @@ int name_from_login(const char *login, Name *ret_name)
     if (n > 0 && classify(text[0]) != CLASS_LETTER)
         text[0] = '_';
     return name_parse(text, n, NAME_MAX_CHARS, ret_name);
+}
+
+void name_number(const Name *login, unsigned number, Name *ret_name)
+{
+    size_t n_kept = MIN(login->n, (size_t) LOGIN_KEPT);
+
+    /* Not within a character. */
+    while (((uint8_t) login->bytes[n_kept] & 0xc0) == 0x80)
+        n_kept--;
+    *ret_name = (Name){0};
+    ret_name->n = (uint8_t) snprintf(ret_name->bytes, sizeof ret_name->bytes, "%.*s%c%u", (int) n_kept,
+                                     login->bytes, NUMBER_MARK, number);
+}
+
+int name_parse_nick(const char *text, size_t n, Name *ret_name)
+{
+    const char *mark = n > 0 ? memrchr(text, NUMBER_MARK, n) : NULL;
+    size_t n_name = mark != NULL ? (size_t) (mark - text) : n, n_number = n - n_name;
+    int r;
+
+    if (n_number == 1 || n_number > 1 + NUMBER_DIGITS)
+        return NAME_BAD_CHARACTER;
+    for (size_t i = n_name + 1; i < n; i++)
+        if (text[i] < (i == n_name + 1 ? '1' : '0') || text[i] > '9')
+            return NAME_BAD_CHARACTER;
+    r = name_parse(text, n_name, NAME_MAX_CHARS - n_number, ret_name);
+    if (r == 0 && n_number > 0) {
+        memcpy(ret_name->bytes + ret_name->n, mark, n_number);
+        ret_name->n = (uint8_t) (ret_name->n + n_number);
+    }
+    return r;
 }
 
 const char *name_strerror(int r)

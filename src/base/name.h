@@ -64,6 +64,14 @@ bool name_is_same(const Name *a, const Name *b);
  */
 int name_from_login(const char *login, Name *ret_name);
 
+/*
+ * The name of an account where another account's owner bears that name: "john~2". It is nobody else's, since
+ * no name has that character. `number` has up to 7 digits.
+ */
+void name_number(const Name *login, unsigned number, Name *ret_name);
+/* As name_parse(); it may be such a name, too. */
+int name_parse_nick(const char *text, size_t n, Name *ret_name);
+
 /* guest<digits> under folding, with the digits of any script: reserved for those who have not chosen yet. */
 bool name_is_guest(const Name *name);
 

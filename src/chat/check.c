@@ -66,6 +66,14 @@ static bool name_is_fine(const Name *name)
            memcmp(&parsed, name, sizeof parsed) == 0;
 }
 
+static bool nick_is_fine(const Name *nick)
+{
+    Name parsed;
+
+    return nick->n <= NAME_MAX_BYTES && name_parse_nick(nick->bytes, nick->n, &parsed) == 0 &&
+           memcmp(&parsed, nick, sizeof parsed) == 0;
+}
+
 /* Of a boolean that might be neither. */
 static bool is_boolean(const bool *value)
 {
@@ -212,7 +220,7 @@ static const char *check_session(const Check *check, uint32_t session)
     const AwayRecord *away = &state->aways[session];
     bool reads_by_itself = (record->flags & SESSION_LAGGING) || record->cursor > header->flushed;
 
-    if (record->serial >= header->next_serial || !name_is_fine(&record->nick))
+    if (record->serial >= header->next_serial || !nick_is_fine(&record->nick))
         return "the name of a session";
     if ((reads_by_itself && !is_boundary(check, record->cursor)) || record->end > header->head ||
         record->written > LIMIT_ITEM_BYTES)
@@ -238,7 +246,7 @@ static const char *check_session(const Check *check, uint32_t session)
     if (record->n_ignored > header->max_ignored)
         return "the number of people that somebody ignores";
     for (size_t i = 0; i < record->n_ignored; i++)
-        if (!name_is_fine(&state->ignored[(size_t) session * header->max_ignored + i].name))
+        if (!nick_is_fine(&state->ignored[(size_t) session * header->max_ignored + i].name))
             return "the name of somebody who is ignored";
     return NULL;
 }
@@ -250,7 +258,7 @@ static const char *check_room(const Check *check, uint32_t room)
     if (!name_is_fine(&record->name))
         return "the name of a room";
     if (record->topic_n > LIMIT_TOPIC_BYTES || !text_is_fine(check, record->topic, record->topic_n) ||
-        (memcmp(&record->topic_by, &(Name){0}, sizeof(Name)) != 0 && !name_is_fine(&record->topic_by)))
+        (memcmp(&record->topic_by, &(Name){0}, sizeof(Name)) != 0 && !nick_is_fine(&record->topic_by)))
         return "the topic of a room";
     if (!history_is_fine(check, record->last_said, check->state->header->head, room))
         return "the history of a room";
@@ -278,8 +286,8 @@ static const char *check_rule(const Check *check, uint32_t rule)
     if (record->number >= header->next_rule || (record->kind != RULE_BAN && record->kind != RULE_MUTE) ||
         !is_boolean(&record->subject.is_uid) || record->subject.n_bits > 128)
         return "a rule";
-    if ((memcmp(&record->whom, &nobody, sizeof nobody) != 0 && !name_is_fine(&record->whom)) ||
-        !name_is_fine(&record->by) || record->reason_n > LIMIT_REASON_BYTES ||
+    if ((memcmp(&record->whom, &nobody, sizeof nobody) != 0 && !nick_is_fine(&record->whom)) ||
+        !nick_is_fine(&record->by) || record->reason_n > LIMIT_REASON_BYTES ||
         !text_is_fine(check, record->reason, record->reason_n))
         return "the words of a rule";
     return NULL;

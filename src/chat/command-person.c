@@ -24,7 +24,7 @@ int command_parse_nick(Arguments word, Name *ret_nick)
         if (word.n > n && memcmp(word.text + word.n - n, MARKS[i], n) == 0)
             word.n -= n;
     }
-    return name_parse(word.text, word.n, NAME_MAX_CHARS, ret_nick);
+    return name_parse_nick(word.text, word.n, ret_nick);
 }
 
 uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word)

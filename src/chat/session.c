@@ -14,9 +14,6 @@
 #include "chat/room.h"
 #include "chat/session.h"
 
-/* Bytes of a login name that are kept where it needs a number. */
-enum { LOGIN_KEPT = 16 };
-
 uint32_t session_find_account(const Chat *chat, uint32_t uid)
 {
     const uint32_t *session = index_find(&chat->accounts, &uid, sizeof uid);
@@ -167,21 +164,14 @@ static bool has_places(const Chat *chat, uint32_t other)
  * account is called that. *ret_bearer is the guest who bears it; SLOT_NONE: nobody does. */
 static void account_nick(const Chat *chat, const Identity *identity, Name *ret_nick, uint32_t *ret_bearer)
 {
-    const char *login = identity->nick.bytes;
-    size_t n_kept = MIN(identity->nick.n, LOGIN_KEPT);
     uint32_t bearer;
 
-    /* Not within a character. */
-    while (((uint8_t) login[n_kept] & 0xc0) == 0x80)
-        n_kept--;
     *ret_nick = identity->nick;
     for (unsigned n = 2;; n++) {
         bearer = session_find(chat, ret_nick);
         if (bearer == SLOT_NONE || !person_is_verified(chat, bearer))
             break;
-        *ret_nick = (Name){0};
-        ret_nick->n =
-            (uint8_t) snprintf(ret_nick->bytes, sizeof ret_nick->bytes, "%.*s-%u", (int) n_kept, login, n);
+        name_number(&identity->nick, n, ret_nick);
     }
     *ret_bearer = bearer;
 }

@@ -312,6 +312,41 @@ START_TEST(test_fold_limits)
 }
 END_TEST
 
+START_TEST(test_number)
+{
+    static const char *const bad[] = {"~2",
+                                      "a~",
+                                      "a~0",
+                                      "a~02",
+                                      "a~x",
+                                      "a~2x",
+                                      "a~-2",
+                                      "a~~2",
+                                      "a~2~3",
+                                      "a b~2",
+                                      "a~12345678",
+                                      "1~2",
+                                      "abcdefghijklmnopqrstuvw~2"};
+    static const char *const good[] = {"a~2", "a~1234567", "john-2", "abcdefghijklmnopqrstuv~2", "\u00e9~10"};
+    Name name, numbered;
+
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+        ck_assert_msg(name_parse_nick(bad[i], strlen(bad[i]), &name) != 0, "%s", bad[i]);
+    ck_assert_int_eq(name_parse_nick(NULL, 0, &name), NAME_EMPTY);
+    for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+        memset(&name, 0xee, sizeof(name));
+        ck_assert_msg(name_parse_nick(good[i], strlen(good[i]), &name) == 0, "%s", good[i]);
+        ck_assert_str_eq(name.bytes, good[i]);
+        ck_assert_uint_eq(name.n, strlen(good[i]));
+    }
+    ck_assert_int_eq(name_parse("a~2", 3, NAME_MAX_CHARS, &name), NAME_BAD_CHARACTER);
+    ck_assert_int_eq(name_parse("abcdefghijklmnopqrstuvwx", 24, NAME_MAX_CHARS, &name), 0);
+    name_number(&name, 9999999, &numbered);
+    ck_assert_str_eq(numbered.bytes, "abcdefghijklmnop~9999999");
+    ck_assert_int_eq(name_parse_nick(numbered.bytes, numbered.n, &name), 0);
+}
+END_TEST
+
 START_TEST(test_same)
 {
     static const struct {
@@ -453,4 +488,5 @@ START_TEST(test_names_random)
 END_TEST
 
 UNIT_MAIN("name", test_parse_rejects, test_parse_accepts, test_parse_max_chars, test_strerror,
-          test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_same, test_guest, test_names_random)
+          test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number, test_same, test_guest,
+          test_names_random)

@@ -72,18 +72,48 @@ START_TEST(test_same_name)
            *again;
 
     ck_assert_str_eq(nick_of(harness, first), "john_doe");
-    ck_assert_str_eq(nick_of(harness, second), "john_doe-2");
+    ck_assert_str_eq(nick_of(harness, second), "john_doe~2");
     third = come(harness, "john+doe", 1002);
-    ck_assert_str_eq(nick_of(harness, third), "john_doe-3");
+    ck_assert_str_eq(nick_of(harness, third), "john_doe~3");
     again = come(harness, "john_doe", 1001);
-    ck_assert_str_eq(nick_of(harness, again), "john_doe-2");
+    ck_assert_str_eq(nick_of(harness, again), "john_doe~2");
     ck_assert_uint_eq(person_n_sessions(harness->chat, second->session), 2);
     ck_assert_uint_eq(person_n_sessions(harness->chat, first->session), 1);
     ck_assert_uint_eq(chat_n_people(harness->chat), 3);
     client_say(harness, first, "/quit");
     again = come(harness, "john_doe", 1001);
-    ck_assert_str_eq(nick_of(harness, again), "john_doe-2");
+    ck_assert_str_eq(nick_of(harness, again), "john_doe~2");
     ck_assert_uint_eq(chat_n_people(harness->chat), 2);
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
+/* No login name is taken by it, and nobody can choose it; it is a name for everything else. */
+START_TEST(test_numbered_name_is_nobody_elses)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *second, *other, *guest = client_named(harness, "guest");
+
+    (void) come(harness, "john.doe", 1000);
+    second = come(harness, "john_doe", 1001);
+    other = come(harness, "john_doe-2", 1002);
+    ck_assert_str_eq(nick_of(harness, other), "john_doe-2");
+    ck_assert_str_eq(nick_of(harness, come(harness, "john_doe~2", 1003)), "john_doe_2");
+    client_say(harness, guest, "/nick john_doe~3");
+    ck_assert_str_eq(client_take(guest),
+                     "!! You can not be called that: it may have only letters, digits, - and _.\n");
+    client_say(harness, guest, "/join #john~2");
+    ck_assert_int_eq(strncmp(client_take(guest), "!! ", 3), 0);
+    client_say(harness, guest, "/msg john_doe~2" MARK " psst");
+    ck_assert_str_eq(client_take(second), "[12:03] (private) <guest> psst\n");
+    client_say(harness, guest, "/ignore JOHN_DOE~2");
+    client_say(harness, second, "/topic ours");
+    harness_survive(harness);
+    client_say(harness, second, "hello");
+    harness_take_all(harness);
+    client_say(harness, guest, "/whois john_doe~3");
+    ck_assert_str_eq(client_take(guest), "!! Nobody here is called john_doe~3. /who lists who is.\n");
     harness_check(harness);
     harness_free(harness);
 }
@@ -98,15 +128,15 @@ START_TEST(test_long_name_with_a_number)
     Client *third, *fourth;
 
     ck_assert_str_eq(nick_of(harness, first), "abcdefghijklmnopqrstuvwx");
-    ck_assert_str_eq(nick_of(harness, second), "abcdefghijklmnop-2");
+    ck_assert_str_eq(nick_of(harness, second), "abcdefghijklmnop~2");
     /* Not cut within a character. */
     third = come(harness, cyrillic[0], 1002);
     fourth = come(harness, cyrillic[1], 1003);
     ck_assert_str_eq(nick_of(harness, third), cyrillic[0]);
-    ck_assert_str_eq(nick_of(harness, fourth), "АБВГДЕЖЗ-2");
+    ck_assert_str_eq(nick_of(harness, fourth), "АБВГДЕЖЗ~2");
     third = come(harness, "éééééééééé", 1004);
     fourth = come(harness, "aéééééééééÉ", 1005);
-    ck_assert_str_eq(nick_of(harness, come(harness, "aééééééééé\xc3\x89", 1006)), "aééééééé-2");
+    ck_assert_str_eq(nick_of(harness, come(harness, "aééééééééé\xc3\x89", 1006)), "aééééééé~2");
     harness_survive(harness);
     harness_check(harness);
     harness_free(harness);
@@ -292,6 +322,6 @@ START_TEST(test_any_may_go)
 }
 END_TEST
 
-UNIT_MAIN("person", test_login_names, test_same_name, test_long_name_with_a_number, test_displaced,
-          test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone, test_limits,
-          test_many_rooms, test_any_may_go)
+UNIT_MAIN("person", test_login_names, test_same_name, test_numbered_name_is_nobody_elses,
+          test_long_name_with_a_number, test_displaced, test_displaced_from_many_rooms,
+          test_displaced_in_its_greeting, test_told_and_gone, test_limits, test_many_rooms, test_any_may_go)
