@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -174,6 +175,17 @@ void name_number(const Name *login, unsigned number, Name *ret_name)
     *ret_name = (Name){0};
     ret_name->n = (uint8_t) snprintf(ret_name->bytes, sizeof ret_name->bytes, "%.*s%c%u", (int) n_kept,
                                      login->bytes, NUMBER_MARK, number);
+}
+
+bool name_is_of_login(const Name *name, const Name *login)
+{
+    const char *mark = memchr(name->bytes, NUMBER_MARK, name->n);
+    Name numbered;
+
+    if (mark == NULL)
+        return name_is_same(name, login);
+    name_number(login, (unsigned) strtoul(mark + 1, NULL, 10), &numbered);
+    return name_is_same(name, &numbered);
 }
 
 int name_parse_nick(const char *text, size_t n, Name *ret_name)

@@ -176,10 +176,25 @@ static void account_nick(const Chat *chat, const Identity *identity, Name *ret_n
     *ret_bearer = bearer;
 }
 
+/*
+ * While somebody is here whose account had the same uid and another name, because it was renamed or the uid
+ * was given to somebody else, its owner of now is a guest (NULL): one uid is one person, who hears what is
+ * said to it and bears one name, and either may be a stranger to the other.
+ */
+static const Identity *identity_now(const Chat *chat, const Identity *identity)
+{
+    uint32_t other = identity != NULL ? session_find_account(chat, identity->uid) : SLOT_NONE;
+
+    if (other != SLOT_NONE && !name_is_of_login(&session_record(chat, other)->nick, &identity->nick))
+        return NULL;
+    return identity;
+}
+
 int session_may_open(const Chat *chat, const Peer *peer, const Identity *identity)
 {
     uint32_t max = chat->config->max_clients != 0 ? chat->config->max_clients : UINT32_MAX;
-    uint32_t other = identity != NULL ? session_find_account(chat, identity->uid) : SLOT_NONE;
+    uint32_t other =
+        identity_now(chat, identity) != NULL ? session_find_account(chat, identity->uid) : SLOT_NONE;
     char key[PEER_KEY_BYTES];
 
     peer_key(peer, key);
@@ -241,7 +256,7 @@ static int session_identify(Chat *chat, uint32_t session, const Identity *identi
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
 
-    if (identity == NULL)
+    if (identity_now(chat, identity) == NULL)
         return error_trace(nick_add_guest(chat, session));
     record->standing = (uint8_t) (STANDING_VERIFIED | (identity->is_operator ? STANDING_OPERATOR : 0));
     return error_trace(nick_add_account(chat, session, identity));
@@ -264,6 +279,16 @@ static int session_enter(Chat *chat, uint32_t session)
     return r > 0 ? error_fold(r) : error_trace(r);
 }
 
+/* Why the owner of an account is a guest. */
+static void tell_older(Chat *chat, uint32_t session, uint32_t other)
+{
+    chat_reply(
+        chat, session,
+        "Your account had another name, %s, when somebody connected who is still here. You are a guest "
+        "until they have left; then connect again.",
+        session_record(chat, other)->nick.bytes);
+}
+
 int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_t *ret_session)
 {
     uint32_t session = slots_take(&chat->session_slots);
@@ -284,6 +309,8 @@ int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_
     record = state_edit_session(&chat->state, session);
     record->greet_others = chat_n_people(chat) - 1;
     record->cursor = chat->state.header->head;
+    if (identity != NULL && !person_is_verified(chat, session))
+        tell_older(chat, session, session_find_account(chat, identity->uid));
     *ret_session = session;
     return 0;
 }

@@ -143,6 +143,56 @@ START_TEST(test_long_name_with_a_number)
 }
 END_TEST
 
+/* The uid is another account's now: who has it is not the person who is there. */
+START_TEST(test_uid_that_changed_hands)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *alice = come(harness, "alice", 1000), *zoe = client_named(harness, "zoe"), *bob, *again;
+
+    harness_take_all(harness);
+    bob = client_account(harness, "bob", 1000);
+    harness_turn(harness);
+    ck_assert_int_eq(strncmp(nick_of(harness, bob), "guest", 5), 0);
+    ck_assert(!person_is_verified(harness->chat, bob->session));
+    ck_assert_ptr_nonnull(strstr(client_take(bob), "\n-- Your account had another name, alice, when "));
+    ck_assert_int_eq(strncmp(client_take(alice), "-- guest", 8), 0);
+    client_say(harness, zoe, "/msg alice psst");
+    ck_assert_str_eq(client_take(alice), "[12:03] (private) <zoe> psst\n");
+    ck_assert_str_eq(client_take(bob), "");
+    client_say(harness, bob, "/nick alice");
+    ck_assert_str_eq(client_take(bob), "!! Somebody else is called alice. Choose another.\n");
+    again = come(harness, "Alice", 1000);
+    ck_assert_uint_eq(person_n_sessions(harness->chat, again->session), 2);
+    harness_survive(harness);
+    harness_check(harness);
+    /* Once the others have gone the uid is bob's. */
+    client_say(harness, alice, "/quit");
+    client_say(harness, again, "/quit");
+    harness_turn(harness);
+    again = come(harness, "bob", 1000);
+    ck_assert_str_eq(nick_of(harness, again), "bob");
+    ck_assert(person_is_verified(harness->chat, again->session));
+    ck_assert(!person_is_same(harness->chat, again->session, bob->session));
+    harness_free(harness);
+}
+END_TEST
+
+/* A number behind the name is no other name. */
+START_TEST(test_uid_with_a_number)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *second, *again, *other;
+
+    (void) come(harness, "john.doe", 1000);
+    second = come(harness, "john_doe", 1001);
+    again = come(harness, "john_doe", 1001);
+    ck_assert(person_is_same(harness->chat, second->session, again->session));
+    other = come(harness, "john", 1001);
+    ck_assert_int_eq(strncmp(nick_of(harness, other), "guest", 5), 0);
+    harness_free(harness);
+}
+END_TEST
+
 /* Nobody is told of it by a line of their own; the rooms are. */
 START_TEST(test_displaced)
 {
@@ -323,5 +373,6 @@ START_TEST(test_any_may_go)
 END_TEST
 
 UNIT_MAIN("person", test_login_names, test_same_name, test_numbered_name_is_nobody_elses,
-          test_long_name_with_a_number, test_displaced, test_displaced_from_many_rooms,
-          test_displaced_in_its_greeting, test_told_and_gone, test_limits, test_many_rooms, test_any_may_go)
+          test_long_name_with_a_number, test_uid_that_changed_hands, test_uid_with_a_number, test_displaced,
+          test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone, test_limits,
+          test_many_rooms, test_any_may_go)
