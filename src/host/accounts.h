@@ -112,7 +112,8 @@ bool accounts_take(Accounts *accounts, uint64_t now);
 
 /*
  * Whose uid is this, and which gid has the group `group` (NULL or empty: no group is asked about)? With
- * ACCOUNT_TAKEN and ACCOUNT_FREE, *ret_person is written; all accounts count here, not only those of people.
+ * ACCOUNT_TAKEN and ACCOUNT_FREE, *ret_person is written; all accounts count here, not only those of people
+ * (accounts_is_person()).
  */
 AccountAnswer accounts_uid(Accounts *accounts, uid_t uid, const char *group, uint64_t now,
                            AccountPerson *ret_person);

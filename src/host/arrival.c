@@ -68,9 +68,12 @@ static int arrival_look(Server *server, const Arrival *arrival, bool *ret_is_don
     AccountPerson person = {.gid = ACCOUNTS_NO_GID};
     const char *group =
         strcmp(server->config.operator_group, "-") != 0 ? server->config.operator_group : NULL;
-    AccountAnswer answer =
-        accounts_uid(server->accounts, arrival->peer.uid, group, server->chat->now, &person);
+    AccountAnswer answer = ACCOUNT_FREE;
 
+    /* The name of a part of the system is reserved for nobody; and whoever has no uid in this user namespace
+     * is the overflow uid here, which may be several people (user_namespaces(7)). */
+    if (accounts_is_person(arrival->peer.uid))
+        answer = accounts_uid(server->accounts, arrival->peer.uid, group, server->chat->now, &person);
     *ret_is_done = answer != ACCOUNT_UNKNOWN;
     return answer != ACCOUNT_UNKNOWN ? error_trace(arrival_admit(server, arrival, answer, &person)) : 0;
 }

@@ -44,6 +44,10 @@ static void fake_hang(void)
 
 static int fake_by_uid(void *userdata, uid_t uid, char *ret_login)
 {
+    static const struct {
+        uid_t uid;
+        const char *name;
+    } logins[] = {{0, "root"}, {1, "daemon"}, {1000, "alice"}, {65534, "nobody"}};
     int r = ACCOUNTS_NONE;
 
     EXPECT(userdata == &fake);
@@ -52,10 +56,11 @@ static int fake_by_uid(void *userdata, uid_t uid, char *ret_login)
     fake.thread = gettid();
     if (uid == fake.hanging_uid)
         fake_hang();
-    if (uid == 1 || uid == 1000) {
-        (void) snprintf(ret_login, ACCOUNTS_LOGIN_MAX + 1, "%s", uid == 1 ? "daemon" : "alice");
-        r = 0;
-    }
+    for (size_t i = 0; i < N_ELEMENTS(logins); i++)
+        if (uid == logins[i].uid) {
+            (void) snprintf(ret_login, ACCOUNTS_LOGIN_MAX + 1, "%s", logins[i].name);
+            r = 0;
+        }
     if (uid == 5000)
         r = ACCOUNTS_FAILED;
     (void) pthread_mutex_unlock(&fake_lock);

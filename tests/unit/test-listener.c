@@ -157,7 +157,7 @@ START_TEST(test_many_arrivals)
 {
     int clients[ARRIVALS_MAX + 1];
     /* Of one account; or of guests, where the fixture does not know ours. */
-    unsigned n_in = getuid() == 1000 ? LIMIT_PERSON_SESSIONS : ARRIVALS_MAX + 1;
+    unsigned n_in = getuid() == 0 || getuid() == 1000 ? LIMIT_PERSON_SESSIONS : ARRIVALS_MAX + 1;
     struct sockaddr_un address;
     Listener *listener;
     Server *server;
@@ -200,4 +200,42 @@ START_TEST(test_many_arrivals)
 }
 END_TEST
 
-UNIT_MAIN("listener", test_banned_and_found, test_banned, test_many_arrivals)
+/* Only root and people have names that others can rely on. */
+START_TEST(test_who_has_a_name)
+{
+    static const struct {
+        uint32_t uid;
+        const char *name; /* NULL: a guest */
+    } cases[] = {
+        {0, "root"}, {1, NULL}, {999, NULL}, {1000, "alice"}, {65534, NULL}, {UINT32_MAX, NULL},
+    };
+    World world;
+
+    world_begin(&world);
+    world.server->accounts = fixture_begin();
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Peer peer = {.is_local = true, .uid = cases[i].uid};
+        const SessionRecord *record = session_record(world.harness->chat, (uint32_t) i);
+        int fds[2];
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        ck_assert_int_eq(arrival_begin(world.server, fds[0], &peer), 0);
+        ck_assert_uint_eq(world.server->n_arrivals, cases[i].name != NULL);
+        if (cases[i].name != NULL) {
+            take(world.server->accounts);
+            ck_assert_int_eq(arrivals_look(world.server), 0);
+        }
+        ck_assert_uint_eq(chat_n_sessions(world.harness->chat), i + 1);
+        ck_assert_msg(record->standing ==
+                          (cases[i].name == NULL ? 0 : STANDING_VERIFIED | (i == 0 ? STANDING_OPERATOR : 0)),
+                      "uid %u: %u", cases[i].uid, record->standing);
+        if (cases[i].name != NULL)
+            ck_assert_str_eq(record->nick.bytes, cases[i].name);
+        (void) close(fds[1]);
+    }
+    fixture_end(world.server->accounts);
+    world_end(&world);
+}
+END_TEST
+
+UNIT_MAIN("listener", test_banned_and_found, test_banned, test_many_arrivals, test_who_has_a_name)
