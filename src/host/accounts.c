@@ -48,6 +48,10 @@ typedef struct Questions {
     unsigned n;
 } Questions;
 
+/* Somebody who has come waits for the name of a uid, and is in no chat meanwhile: that goes before names that
+ * those want who are there. */
+enum { QUEUE_UIDS, QUEUE_NAMES, QUEUES };
+
 /* What the threads share with the loop. Whoever lets go of it last frees it. */
 typedef struct Core {
     AccountsSource source;
@@ -57,10 +61,10 @@ typedef struct Core {
     unsigned n_references; /* the loop's, and one for each thread */
     int fd;                /* borrowed from the loop; -1: it has gone, and so should the threads */
     unsigned n_threads;
-    unsigned n_idle;     /* of these, wait or are about to */
-    Questions queue;     /* owned; oldest first */
-    Questions answered;  /* owned */
-    uint64_t next_start; /* there is no further thread before this */
+    unsigned n_idle;          /* of these, wait or are about to */
+    Questions queues[QUEUES]; /* owned; oldest first */
+    Questions answered;       /* owned */
+    uint64_t next_start;      /* there is no further thread before this */
 
     /* Those that threads are at, which own them. */
     Question *begun[ACCOUNTS_THREADS];
@@ -125,6 +129,17 @@ static void questions_done(Questions *questions)
 
     while ((question = questions_take(questions)) != NULL)
         free(question);
+}
+
+/* When the oldest was asked; UINT64_MAX: there is none. */
+static uint64_t questions_oldest(const Questions queues[QUEUES])
+{
+    uint64_t oldest = UINT64_MAX;
+
+    for (size_t i = 0; i < QUEUES; i++)
+        if (queues[i].n > 0)
+            oldest = MIN(oldest, queues[i].first->asked);
+    return oldest;
 }
 
 /* As of `now`, the question has been given up, but for a late answer. */
@@ -233,10 +248,12 @@ static Question *core_next(Core *core)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &deadline);
     deadline.tv_sec += LINGER_SECONDS;
-    while (core->queue.n == 0 && core->fd >= 0)
+    while (questions_oldest(core->queues) == UINT64_MAX && core->fd >= 0)
         if (pthread_cond_timedwait(&core->wake, &core->lock, &deadline) == ETIMEDOUT)
             break;
-    return core->fd >= 0 ? questions_take(&core->queue) : NULL;
+    if (core->fd < 0)
+        return NULL;
+    return questions_take(&core->queues[core->queues[QUEUE_UIDS].n > 0 ? QUEUE_UIDS : QUEUE_NAMES]);
 }
 
 /* Called with the lock held, which is given up in the meantime. */
@@ -312,9 +329,11 @@ static bool core_start_thread(Core *core)
 /* Called with the lock held: when there should be one more thread; UINT64_MAX: as it is now, never. */
 static uint64_t core_next_start(const Core *core)
 {
-    if (core->queue.n == 0 || core->n_idle > 0 || core->n_threads == ACCOUNTS_THREADS)
+    uint64_t oldest = questions_oldest(core->queues);
+
+    if (oldest == UINT64_MAX || core->n_idle > 0 || core->n_threads == ACCOUNTS_THREADS)
         return UINT64_MAX;
-    return MAX(core->queue.first->asked + ACCOUNTS_HURRY_USEC, core->next_start);
+    return MAX(oldest + ACCOUNTS_HURRY_USEC, core->next_start);
 }
 
 /* Called with the lock held: whether anybody would answer one more question. */
@@ -383,7 +402,8 @@ Accounts *accounts_free(Accounts *accounts)
     if (core != NULL) {
         (void) pthread_mutex_lock(&core->lock);
         core->fd = -1;
-        questions_done(&core->queue);
+        for (size_t i = 0; i < QUEUES; i++)
+            questions_done(&core->queues[i]);
         questions_done(&core->answered);
         (void) pthread_cond_broadcast(&core->wake);
         core_release(core);
@@ -402,12 +422,13 @@ int accounts_fd(const Accounts *accounts)
 uint64_t accounts_due(Accounts *accounts)
 {
     Core *core = accounts->core;
-    uint64_t due;
+    uint64_t due, oldest;
 
     (void) pthread_mutex_lock(&core->lock);
     due = core_next_start(core);
-    if (core->queue.n > 0)
-        due = MIN(due, core->queue.first->asked + ACCOUNTS_PATIENCE_USEC);
+    oldest = questions_oldest(core->queues);
+    if (oldest != UINT64_MAX)
+        due = MIN(due, oldest + ACCOUNTS_PATIENCE_USEC);
     for (size_t i = 0; i < ACCOUNTS_THREADS; i++)
         if (core->begun[i] != NULL && !question_is_old(core->begun[i], accounts->taken))
             due = MIN(due, core->begun[i]->asked + ACCOUNTS_PATIENCE_USEC);
@@ -439,8 +460,9 @@ bool accounts_take(Accounts *accounts, uint64_t now)
     if (read(accounts->fd, &n, sizeof n) < 0)
         errno = 0; /* EAGAIN: nothing has come */
     answered = TAKE(core->answered, (Questions){0});
-    while (core->queue.n > 0 && question_is_old(core->queue.first, now))
-        questions_append(&old, questions_take(&core->queue));
+    for (size_t i = 0; i < QUEUES; i++)
+        while (core->queues[i].n > 0 && question_is_old(core->queues[i].first, now))
+            questions_append(&old, questions_take(&core->queues[i]));
     is_news = answered.n > 0 || old.n > 0;
     for (size_t i = 0; i < ACCOUNTS_THREADS; i++)
         is_news |= core->begun[i] != NULL && question_is_old(core->begun[i], now) &&
@@ -498,19 +520,20 @@ static const Reply *accounts_ask(Accounts *accounts, const Subject *subject, con
 {
     Question *question = malloc(sizeof *question);
     Core *core = accounts->core;
+    Questions *queue = &core->queues[subject->is_name ? QUEUE_NAMES : QUEUE_UIDS];
     bool is_asked, is_full;
 
     if (question == NULL)
         return &timed_out;
     *question = (Question){.entry = at != NULL ? *at : 0, .asked = now, .subject = *subject};
     (void) pthread_mutex_lock(&core->lock);
-    is_full = core->queue.n >= ACCOUNTS_QUEUE;
+    is_full = queue->n >= ACCOUNTS_QUEUE;
     is_asked = !is_full && core_takes(core, now) &&
                (at != NULL || accounts_add_entry(accounts, subject, &question->entry));
     if (is_asked) {
         accounts->entries[question->entry].is_open = true;
         accounts->entries[question->entry].until = now + ACCOUNTS_PATIENCE_USEC;
-        questions_append(&core->queue, question);
+        questions_append(queue, question);
         (void) pthread_cond_signal(&core->wake);
     }
     (void) pthread_mutex_unlock(&core->lock);

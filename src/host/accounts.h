@@ -11,8 +11,8 @@
  * has come. Answers are kept for a minute, so that the second look finds them.
  *
  * One thread does for all questions while NSS is quick. When a question has not been begun for a while,
- * there is another one, up to four. A thread that hangs is left alone; it costs its stack and its place.
- * A thread ends when there has been nothing to ask for a second.
+ * there is another one, up to four. Uids go before names. A thread that hangs is left alone; it costs its
+ * stack and its place. A thread ends when there has been nothing to ask for a second.
  *
  * A thread has a descriptor table of its own, in which there is next to nothing. So no connection stays open
  * because a lookup hangs, NSS finds free descriptors when this process is full, and the loop's system calls
@@ -32,10 +32,10 @@ typedef struct Accounts Accounts;
 typedef struct Name Name;
 
 enum {
-    ACCOUNTS_CACHE = 1024,       /* answers that are kept; then the oldest goes */
-    ACCOUNTS_QUEUE = 256,        /* questions that no thread has begun with; others are put later */
-    ACCOUNTS_THREADS = 4,        /* stuck ones too */
-    ACCOUNTS_LOGIN_MAX = 255,    /* bytes of a login or group name: LOGIN_NAME_MAX less its NUL, sysconf(3) */
+    ACCOUNTS_CACHE = 1024,    /* answers that are kept; then the oldest goes */
+    ACCOUNTS_QUEUE = 256,     /* questions of each kind that no thread has begun with; others are put later */
+    ACCOUNTS_THREADS = 4,     /* stuck ones too */
+    ACCOUNTS_LOGIN_MAX = 255, /* bytes of a login or group name: LOGIN_NAME_MAX less its NUL, sysconf(3) */
     ACCOUNTS_LOCAL_MAX = 100000, /* accounts in the local list; those beyond are only found by NSS */
 };
 

@@ -54,6 +54,33 @@ START_TEST(test_queue)
 }
 END_TEST
 
+/* Who arrives does not wait for all those who want another name. */
+START_TEST(test_uids_come_first)
+{
+    Accounts *accounts = fixture_begin();
+    AccountPerson person;
+    char text[16];
+
+    ck_assert_int_eq(look(accounts, "hang"), ACCOUNT_UNKNOWN);
+    wait_hanging(1);
+    for (unsigned i = 0; i < ACCOUNTS_QUEUE; i++) {
+        (void) snprintf(text, sizeof text, "n%u", i);
+        QUICK_ASSERT(look(accounts, text) == ACCOUNT_UNKNOWN, "%s", text);
+    }
+    ck_assert_int_eq(accounts_uid(accounts, 1000, NULL, now, &person), ACCOUNT_UNKNOWN);
+    ck_assert_int_eq(accounts_uid(accounts, 4242, NULL, now, &person), ACCOUNT_UNKNOWN);
+    /* One more thread, for what has waited so long: it begins with the uids, in their order. */
+    now += ACCOUNTS_HURRY_USEC;
+    ck_assert(!accounts_take(accounts, now));
+    wait_hanging(2);
+    take(accounts);
+    ck_assert_int_eq(accounts_uid(accounts, 1000, NULL, now, &person), ACCOUNT_TAKEN);
+    ck_assert_str_eq(person.login, "alice");
+    ck_assert_uint_eq(fake_read(&fake.n_by_name), 1);
+    fixture_end(accounts);
+}
+END_TEST
+
 /* However often it is looked for, it is asked once. */
 START_TEST(test_once)
 {
@@ -421,6 +448,6 @@ START_TEST(test_random)
 }
 END_TEST
 
-UNIT_MAIN("accounts-threads", test_queue, test_once, test_timeout, test_timeout_queued, test_hurry,
-          test_stuck, test_free_hanging, test_free_answered, test_idle, test_descriptors, test_signals,
-          test_refused, test_random)
+UNIT_MAIN("accounts-threads", test_queue, test_uids_come_first, test_once, test_timeout, test_timeout_queued,
+          test_hurry, test_stuck, test_free_hanging, test_free_answered, test_idle, test_descriptors,
+          test_signals, test_refused, test_random)
