@@ -263,23 +263,25 @@ int command_away(Chat *chat, uint32_t session, Arguments arguments)
 
 static void list_ignored(Chat *chat, uint32_t session)
 {
-    const Name *name = ignore_name(chat, session, 0);
+    const IgnoredRecord *ignored;
 
-    if (name == NULL) {
+    if (ignore_nth(chat, session, 0) == NULL) {
         chat_reply(chat, session, "You ignore nobody.");
         return;
     }
-    chat_answer(chat, "You ignore %s", name->bytes);
-    for (uint32_t i = 1; (name = ignore_name(chat, session, i)) != NULL; i++)
-        chat_answer(chat, ", %s", name->bytes);
+    chat_answer(chat, "You ignore ");
+    for (uint32_t i = 0; (ignored = ignore_nth(chat, session, i)) != NULL; i++)
+        chat_answer(chat, "%s%s%s", i > 0 ? ", " : "", ignored->name.bytes,
+                    person_mark_if(chat, ignored->serial & IGNORED_VERIFIED, session));
     chat_answer(chat, ".");
     chat_answer_send(chat, session);
 }
 
 int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
 {
+    const char *mark;
     uint32_t bearer;
-    uint64_t serial;
+    uint64_t who;
     Name nick;
     int r;
 
@@ -293,13 +295,14 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     bearer = session_find(chat, &nick);
-    serial = bearer != SLOT_NONE ? session_record(chat, bearer)->serial : 0;
+    who = ignore_who(chat, bearer);
+    mark = person_mark_if(chat, who & IGNORED_VERIFIED, session);
     if (bearer != SLOT_NONE && person_is_same(chat, bearer, session))
         chat_error(chat, session, "You can not ignore yourself.");
-    else if (ignore_remove(chat, session, &nick, serial))
-        chat_reply(chat, session, "You hear %s again.", nick.bytes);
-    else if (ignore_add(chat, session, &nick, serial))
-        chat_reply(chat, session, "You ignore %s now. The same command again ends it.", nick.bytes);
+    else if (ignore_remove(chat, session, &nick, who))
+        chat_reply(chat, session, "You hear %s%s again.", nick.bytes, mark);
+    else if (ignore_add(chat, session, &nick, who))
+        chat_reply(chat, session, "You ignore %s%s now. The same command again ends it.", nick.bytes, mark);
     else
         chat_error(chat, session,
                    "You ignore as many as you may: %u. /ignore lists them, /ignore NICK ends one.",

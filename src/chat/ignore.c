@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/macro.h"
 #include "chat/ignore.h"
+#include "chat/person.h"
 
 static const IgnoredRecord *ignore_records(const Chat *chat, uint32_t session)
 {
@@ -17,14 +18,32 @@ static uint64_t ignore_hash(const Name *nick)
     return chat_name_hash(&key);
 }
 
-bool ignore_has(const Chat *chat, uint32_t session, uint64_t serial, uint64_t name_hash)
+/* Whether that is ignored: the name as `who` bears it, or who bears it. */
+static bool is_meant(const IgnoredRecord *record, uint64_t hash, uint64_t who)
+{
+    uint64_t kind = record->serial & IGNORED_KINDS, serial = who & ~IGNORED_KINDS;
+
+    return (record->hash == hash && (kind == 0 || who == 0 || (who & kind))) ||
+           (serial != 0 && (record->serial & ~IGNORED_KINDS) == serial);
+}
+
+bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry)
 {
     const IgnoredRecord *records = ignore_records(chat, session);
+    uint64_t who = entry->from | (entry->is_verified ? IGNORED_VERIFIED : IGNORED_GUEST);
 
     for (uint8_t i = 0; i < chat->sessions[session].n_ignored; i++)
-        if (records[i].hash == name_hash || (serial != 0 && records[i].serial == serial))
+        if (is_meant(&records[i], entry->from_hash, who))
             return true;
     return false;
+}
+
+uint64_t ignore_who(const Chat *chat, uint32_t bearer)
+{
+    if (bearer == SLOT_NONE)
+        return 0;
+    return session_record(chat, bearer)->serial |
+           (person_is_verified(chat, bearer) ? IGNORED_VERIFIED : IGNORED_GUEST);
 }
 
 static void ignore_set_n(Chat *chat, uint32_t session, uint8_t n)
@@ -33,26 +52,26 @@ static void ignore_set_n(Chat *chat, uint32_t session, uint8_t n)
     chat->sessions[session].n_ignored = n;
 }
 
-bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
+bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
 {
     uint8_t n = chat->sessions[session].n_ignored;
 
     if (n >= MIN(chat->config->max_ignores, chat->state.header->max_ignored))
         return false;
     *state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]) =
-        (IgnoredRecord){.hash = ignore_hash(nick), .serial = serial, .name = *nick};
+        (IgnoredRecord){.hash = ignore_hash(nick), .serial = who, .name = *nick};
     ignore_set_n(chat, session, (uint8_t) (n + 1));
     return true;
 }
 
-bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t serial)
+bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
 {
     const IgnoredRecord *records = ignore_records(chat, session);
     uint8_t n = chat->sessions[session].n_ignored, n_before = n;
     uint64_t hash = ignore_hash(nick);
 
     for (uint8_t i = 0; i < n;) {
-        if (records[i].hash != hash && (serial == 0 || records[i].serial != serial))
+        if (!is_meant(&records[i], hash, who))
             i++;
         else if (i != --n)
             *state_edit_ignored(&chat->state, &records[i]) = records[n];
@@ -61,9 +80,9 @@ bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t seri
     return n < n_before;
 }
 
-const Name *ignore_name(const Chat *chat, uint32_t session, uint32_t n)
+const IgnoredRecord *ignore_nth(const Chat *chat, uint32_t session, uint32_t n)
 {
-    return n < chat->sessions[session].n_ignored ? &ignore_records(chat, session)[n].name : NULL;
+    return n < chat->sessions[session].n_ignored ? &ignore_records(chat, session)[n] : NULL;
 }
 
 void ignore_copy(Chat *chat, uint32_t to, uint32_t from)

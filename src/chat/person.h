@@ -57,12 +57,17 @@ static inline uint64_t person_address(const Chat *chat, uint32_t session)
     return record->standing & STANDING_VERIFIED ? PERSON_ADDRESS | record->peer.uid : record->serial;
 }
 
-/* The mark of `session` as `reader` sees it, or nothing. */
-static inline const char *person_mark(const Chat *chat, uint32_t session, uint32_t reader)
+/* The mark of whoever is verified as `reader` sees it, or nothing. */
+static inline const char *person_mark_if(const Chat *chat, bool is_verified, uint32_t reader)
 {
-    if (!person_is_verified(chat, session))
+    if (!is_verified)
         return "";
     return session_record(chat, reader)->settings & SETTING_ASCII ? MARK_ASCII : MARK;
+}
+
+static inline const char *person_mark(const Chat *chat, uint32_t session, uint32_t reader)
+{
+    return person_mark_if(chat, person_is_verified(chat, session), reader);
 }
 
 /* Of the sessions of a person one is the first, wherever one begins. */

@@ -432,14 +432,14 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
         return entry->from != record->serial;
     if (entry->to != 0)
         return (entry->to == record->serial || entry->to == person_address(chat, session)) &&
-               (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry->from, entry->from_hash));
+               (entry->kind != ENTRY_PRIVATE || !ignore_has(chat, session, entry));
     if (entry->from == record->serial)
         return false;
     member = room_member(chat, entry->room, session);
     if (member == SLOT_NONE || entry->pos < chat->state.members[member].joined)
         return false;
     if (entry_is_speech(entry))
-        return !ignore_has(chat, session, entry->from, entry->from_hash);
+        return !ignore_has(chat, session, entry);
     return entry->kind == ENTRY_TOPIC || (record->settings & SETTING_JOINS);
 }
 
@@ -468,7 +468,7 @@ static uint32_t lose_replay(Chat *chat, uint32_t session, uint64_t tail)
     while (entry != NULL && entry->pos >= record->replay) {
         if (entry->pos >= tail)
             first = entry->pos;
-        else if (!ignore_has(chat, session, entry->from, entry->from_hash))
+        else if (!ignore_has(chat, session, entry))
             n++;
         entry = transcript_at(&chat->transcript, entry->prev);
     }

@@ -179,9 +179,18 @@ typedef struct AwayRecord {
     STATE_NEXT_FIELDS
 } AwayRecord;
 
+/*
+ * With the serial of an ignored session, which is far below these: whether somebody verified bore the name
+ * when it was ignored, or a guest, so that the name of an impostor is not that of who has it by right.
+ * Neither, as in what an older version wrote: nobody bore it, and it means both.
+ */
+#define IGNORED_VERIFIED (UINT64_C(1) << 63)
+#define IGNORED_GUEST (UINT64_C(1) << 62)
+#define IGNORED_KINDS (IGNORED_VERIFIED | IGNORED_GUEST)
+
 typedef struct IgnoredRecord {
     uint64_t hash;   /* of the folded name */
-    uint64_t serial; /* of who bore it when it was ignored: a new name does not help */
+    uint64_t serial; /* of who bore it when it was ignored: a new name does not help; and one of these */
     Name name;
     STATE_NEXT_FIELDS
 } IgnoredRecord;

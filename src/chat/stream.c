@@ -178,7 +178,7 @@ static const Entry *stream_next_replayed(Stream *stream, bool is_begun)
     const Entry *entry = transcript_at(&chat->transcript, stream->replay[--stream->n_replay]);
 
     stream->next.replay = stream->n_replay > 0 ? stream->replay[stream->n_replay - 1] : 0;
-    if (!is_begun && ignore_has(chat, stream->session, entry->from, entry->from_hash))
+    if (!is_begun && ignore_has(chat, stream->session, entry))
         return NULL;
     return entry;
 }

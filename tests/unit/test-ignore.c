@@ -24,6 +24,14 @@ static uint64_t hash_of(const char *text)
     return chat_name_hash(&key);
 }
 
+/* Whether somebody ignores what a guest said. */
+static bool ignores(const Harness *harness, const Client *client, uint64_t serial, const char *name)
+{
+    Entry entry = {.from = serial, .from_hash = hash_of(name)};
+
+    return ignore_has(harness->chat, client->session, &entry);
+}
+
 /* MaxIgnores=: so many and not one more, until one is taken off. */
 static void check_max(uint32_t max)
 {
@@ -44,9 +52,9 @@ static void check_max(uint32_t max)
     }
     name = name_of("bob-more");
     ck_assert(!ignore_add(harness->chat, alice->session, &name, 1));
-    ck_assert(!ignore_has(harness->chat, alice->session, 1, hash_of("bob-more")));
-    ck_assert_ptr_null(ignore_name(harness->chat, alice->session, max));
-    ck_assert_str_eq(ignore_name(harness->chat, alice->session, max - 1)->bytes, text);
+    ck_assert(!ignores(harness, alice, 1, "bob-more"));
+    ck_assert_ptr_null(ignore_nth(harness->chat, alice->session, max));
+    ck_assert_str_eq(ignore_nth(harness->chat, alice->session, max - 1)->name.bytes, text);
     name = name_of("BOB0");
     ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
     ck_assert(!ignore_remove(harness->chat, alice->session, &name, 0));
@@ -75,7 +83,7 @@ START_TEST(test_lowered)
     ck_assert(ignore_add(harness->chat, alice->session, &bob, 0));
     harness->config.max_ignores = 1;
     ck_assert(!ignore_add(harness->chat, alice->session, &carol, 0));
-    ck_assert(ignore_has(harness->chat, alice->session, 1, hash_of("bob")));
+    ck_assert(ignores(harness, alice, 1, "bob"));
     /* One that was raised can not go beyond what there is room for. */
     harness->config.max_ignores = LIMIT_IGNORES;
     for (unsigned i = 1; i < 32; i++)
@@ -95,14 +103,14 @@ START_TEST(test_has)
 
     ck_assert(ignore_add(harness->chat, alice->session, &name, 77));
     ck_assert(ignore_add(harness->chat, alice->session, &nobody, 0));
-    ck_assert(!ignore_has(harness->chat, alice->session, 78, hash_of("carol")));
-    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("BOB")));
-    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("Nobody")));
-    ck_assert(ignore_has(harness->chat, alice->session, 77, hash_of("carol")));
-    ck_assert(!ignore_has(harness->chat, bob->session, 77, hash_of("bob")));
+    ck_assert(!ignores(harness, alice, 78, "carol"));
+    ck_assert(ignores(harness, alice, 78, "BOB"));
+    ck_assert(ignores(harness, alice, 78, "Nobody"));
+    ck_assert(ignores(harness, alice, 77, "carol"));
+    ck_assert(!ignores(harness, bob, 77, "bob"));
     ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
-    ck_assert(!ignore_has(harness->chat, alice->session, 77, hash_of("bob")));
-    ck_assert(ignore_has(harness->chat, alice->session, 78, hash_of("nobody")));
+    ck_assert(!ignores(harness, alice, 77, "bob"));
+    ck_assert(ignores(harness, alice, 78, "nobody"));
     chat_commit(harness->chat);
     harness_free(harness);
 }
@@ -173,6 +181,72 @@ START_TEST(test_history)
 }
 END_TEST
 
+/* An impostor who had the name before its owner came is ignored, under any name, and the owner is not. */
+START_TEST(test_impostor)
+{
+    Harness *harness = harness_new(NULL, 5);
+    Client *alice = client_named(harness, "alice"), *guest = client_named(harness, "bob"), *bob;
+
+    client_say(harness, alice, "/ignore bob");
+    bob = client_account(harness, "bob", 1000);
+    harness_turn(harness);
+    harness_take_all(harness);
+    client_say(harness, guest, "it is me");
+    ck_assert_str_eq(client_take(alice), "");
+    client_say(harness, bob, "hello");
+    client_say(harness, bob, "/msg alice psst");
+    ck_assert_str_eq(client_take(alice),
+                     "[12:03] <bob" MARK "> hello\n[12:03] (private) <bob" MARK "> psst\n");
+    /* The owner is ignored apart from that, from each connection. */
+    client_say(harness, alice, "/ignore bob");
+    ck_assert_str_eq(client_take(alice), "-- You ignore bob" MARK " now. The same command again ends it.\n");
+    client_say(harness, alice, "/ignore");
+    ck_assert_str_eq(client_take(alice), "-- You ignore bob, bob" MARK ".\n");
+    bob = client_account(harness, "bob", 1000);
+    harness_survive(harness);
+    harness_turn(harness);
+    client_say(harness, bob, "hello again");
+    ck_assert_str_eq(client_take(alice), "");
+    client_say(harness, alice, "/ignore bob");
+    ck_assert_str_eq(client_take(alice), "-- You hear bob" MARK " again.\n");
+    client_say(harness, bob, "do you?");
+    client_say(harness, guest, "and me?");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob" MARK "> do you?\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* The owner was ignored, and a guest can have the name, where names are not looked up. Who ignores a name
+ * that nobody bears, or did so in an older version, means both. */
+START_TEST(test_kinds)
+{
+    Harness *harness = harness_new(NULL, 5);
+    Client *alice = client_named(harness, "alice"), *bob = client_account(harness, "bob", 1000), *guest;
+
+    harness_turn(harness);
+    client_say(harness, alice, "/ignore bob");
+    client_say(harness, alice, "/ignore carol");
+    client_say(harness, bob, "/quit");
+    harness_turn(harness);
+    guest = client_named(harness, "bob");
+    harness_take_all(harness);
+    client_say(harness, guest, "hello");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob> hello\n");
+    client_say(harness, guest, "/nick carol");
+    (void) client_take(alice);
+    client_say(harness, guest, "hello");
+    ck_assert_str_eq(client_take(alice), "");
+    client_say(harness, client_account(harness, "carol", 1001), "hello");
+    ck_assert_ptr_null(strstr(client_take(alice), "hello"));
+    /* Nobody is called that: any of that name is meant. */
+    client_say(harness, alice, "/ignore bob");
+    ck_assert_str_eq(client_take(alice), "-- You hear bob again.\n");
+    client_say(harness, alice, "/ignore");
+    ck_assert_str_eq(client_take(alice), "-- You ignore carol.\n");
+    harness_free(harness);
+}
+END_TEST
+
 /* A place that is used again begins without any. */
 START_TEST(test_next_in_place)
 {
@@ -207,8 +281,7 @@ START_TEST(test_random)
 
         (void) snprintf(text, sizeof text, "n%u", which);
         name = name_of(text);
-        ck_assert_int_eq(ignore_has(harness->chat, alice->session, 100 + which, hash_of(text)),
-                         is_ignored[which]);
+        ck_assert_int_eq(ignores(harness, alice, 100 + which, text), is_ignored[which]);
         if (is_ignored[which]) {
             ck_assert(ignore_remove(harness->chat, alice->session, &name, 0));
             is_ignored[which] = false;
@@ -220,12 +293,12 @@ START_TEST(test_random)
         }
         chat_commit(harness->chat);
         ck_assert_uint_eq(session_record(harness->chat, alice->session)->n_ignored, n);
-        ck_assert(n == 0 || ignore_name(harness->chat, alice->session, n - 1) != NULL);
-        ck_assert_ptr_null(ignore_name(harness->chat, alice->session, n));
+        ck_assert(n == 0 || ignore_nth(harness->chat, alice->session, n - 1) != NULL);
+        ck_assert_ptr_null(ignore_nth(harness->chat, alice->session, n));
     }
     harness_free(harness);
 }
 END_TEST
 
-UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_history,
-          test_next_in_place, test_random)
+UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_history, test_impostor,
+          test_kinds, test_next_in_place, test_random)
