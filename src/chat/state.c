@@ -21,8 +21,11 @@ typedef struct UndoMark {
     uint64_t offset, n;
 } UndoMark;
 
-/* What one transaction changes besides what is counted: a few records, a list of names, the greeting. */
+/* What one transaction changes besides what is counted: a few records of each session of a person, the
+ * greeting. */
 #define UNDO_BASE_BYTES 65536
+/* One of the names that all sessions of a person ignore. */
+#define UNDO_IGNORED_BYTES (LIMIT_PERSON_SESSIONS * (sizeof(IgnoredRecord) + sizeof(UndoMark)))
 /* Who goes changes each room it is in. */
 #define UNDO_ROOM_BYTES (sizeof(RoomRecord) + sizeof(MemberRecord) + 2 * sizeof(UndoMark))
 
@@ -106,7 +109,8 @@ static uint32_t rooms_each(const Config *config, uint32_t max_rooms)
 static uint64_t undo_size_for(const StateHeader *header)
 {
     return UNDO_BASE_BYTES + (uint64_t) header->max_sessions * (SESSION_READING_BYTES + sizeof(UndoMark)) +
-           (uint64_t) header->max_rooms_each * UNDO_ROOM_BYTES;
+           (uint64_t) header->max_rooms_each * UNDO_ROOM_BYTES +
+           (uint64_t) header->max_ignored * UNDO_IGNORED_BYTES;
 }
 
 static uint32_t members_for(const StateHeader *header)
@@ -284,10 +288,9 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
         header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
         header->max_rooms_each > LIMIT_ROOMS + 1 ||
-        (header->layout >= 3 && header->max_rules != LIMIT_RULES) ||
-        (header->layout == STATE_LAYOUT && header->undo_size < undo_size_for(header)) ||
-        header->transcript_size % 8 != 0 || header->transcript_size < LIMIT_TRANSCRIPT_MIN ||
-        header->undo_size % 8 != 0 || header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
+        (header->layout >= 3 && header->max_rules != LIMIT_RULES) || header->transcript_size % 8 != 0 ||
+        header->transcript_size < LIMIT_TRANSCRIPT_MIN || header->undo_size % 8 != 0 ||
+        header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
         return STATE_UNREADABLE;
     return regions_place(header, ret_regions) && ret_regions->size == size ? 0 : STATE_UNREADABLE;
 }
@@ -395,7 +398,8 @@ bool state_must_grow(const State *state, const Config *config, uint32_t max_sess
 
     return old->layout != header.layout || old->max_sessions != header.max_sessions ||
            old->max_rooms != header.max_rooms || old->max_members != header.max_members ||
-           old->max_ignored != header.max_ignored || old->max_rooms_each != header.max_rooms_each;
+           old->max_ignored != header.max_ignored || old->max_rooms_each != header.max_rooms_each ||
+           old->undo_size < header.undo_size;
 }
 
 /* What lies from `at` to `end` of the old file, record by record: each fills the beginning of the new one. Of

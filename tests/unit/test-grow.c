@@ -333,6 +333,38 @@ START_TEST(test_grown)
 }
 END_TEST
 
+/* A copy without the last page of the undo area: as of a version that needed less of it. */
+static int copy_with_less_undo(const State *state)
+{
+    enum { PAGE = 4096 };
+    const char *bytes = state->base;
+    size_t undo = (size_t) (state->undo - bytes), less = state->header->undo_size - PAGE;
+    size_t kept = (undo + less + PAGE - 1) / PAGE * PAGE;
+    int fd = memory_file(bytes, kept);
+
+    ck_assert_int_eq(write(fd, bytes + kept + PAGE, state->size - kept - PAGE),
+                     (ssize_t) (state->size - kept - PAGE));
+    ck_assert_int_eq(pwrite(fd, &less, sizeof less, offsetof(StateHeader, undo_size)), sizeof less);
+    return fd;
+}
+
+START_TEST(test_undo_area_grows)
+{
+    Harness *harness;
+    uint64_t size;
+    World world;
+
+    world_begin(&world);
+    harness = world.harness;
+    size = harness->chat->state.header->undo_size;
+    ck_assert(harness_adopt(harness, copy_with_less_undo(&harness->chat->state)));
+    ck_assert_uint_eq(harness->chat->state.header->undo_size, size);
+    ck_assert(harness_settle(harness));
+    harness_deliver(harness);
+    world_end(&world);
+}
+END_TEST
+
 /* There is room in it for what is new. */
 START_TEST(test_room_in_it)
 {
@@ -447,5 +479,5 @@ START_TEST(test_use)
 }
 END_TEST
 
-UNIT_MAIN("grow", test_no_state, test_wrong_length, test_fields, test_bits, test_grown, test_room_in_it,
-          test_sparse, test_use)
+UNIT_MAIN("grow", test_no_state, test_wrong_length, test_fields, test_bits, test_grown, test_undo_area_grows,
+          test_room_in_it, test_sparse, test_use)

@@ -345,6 +345,39 @@ START_TEST(test_many_rooms)
 }
 END_TEST
 
+/* The most that one line changes: the list of names of all sessions of a person. */
+START_TEST(test_undo_of_many_names)
+{
+    const uint64_t names = LIMIT_IGNORES * (sizeof(IgnoredRecord) + 2 * sizeof(uint64_t));
+    const StateHeader *header;
+    Harness *harness;
+    Config config;
+    Client *first;
+
+    harness_config(&config);
+    config.max_ignores = LIMIT_IGNORES;
+    harness = harness_new(&config, LIMIT_PERSON_SESSIONS);
+    header = harness->chat->state.header;
+    first = come(harness, "alice", 1000);
+    for (unsigned i = 1; i < LIMIT_PERSON_SESSIONS; i++)
+        (void) come(harness, "alice", 1000);
+    for (unsigned i = 0; i < LIMIT_IGNORES - 1; i++)
+        client_say(harness, first, "/ignore n%u", i);
+    harness->dies_before_commit = true;
+    client_say(harness, first, "/ignore n%u", LIMIT_IGNORES);
+    /* There is as much left as there was for all else before this was counted. */
+    ck_assert_uint_ge(header->undo_n, (LIMIT_PERSON_SESSIONS - 1) * names);
+    ck_assert_uint_le(header->undo_n, LIMIT_PERSON_SESSIONS * names);
+    ck_assert_uint_ge(header->undo_size - LIMIT_PERSON_SESSIONS * names, 65536);
+    harness->dies_before_commit = false;
+    harness_survive(harness);
+    harness_turn(harness);
+    ck_assert_uint_eq(session_record(harness->chat, first->session)->n_ignored, LIMIT_IGNORES);
+    harness_check(harness);
+    harness_free(harness);
+}
+END_TEST
+
 /* When a session of another goes, the next one bears the name. */
 START_TEST(test_any_may_go)
 {
@@ -375,4 +408,4 @@ END_TEST
 UNIT_MAIN("person", test_login_names, test_same_name, test_numbered_name_is_nobody_elses,
           test_long_name_with_a_number, test_uid_that_changed_hands, test_uid_with_a_number, test_displaced,
           test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone, test_limits,
-          test_many_rooms, test_any_may_go)
+          test_many_rooms, test_undo_of_many_names, test_any_may_go)
