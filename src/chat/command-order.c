@@ -46,7 +46,7 @@ int command_kick(Chat *chat, uint32_t session, Arguments arguments)
     if (who == SLOT_NONE || !command_take_reason(chat, session, arguments, &reason))
         return 0;
     name = session_record(chat, who)->nick;
-    if (person_has_operator(chat, who)) {
+    if (person_is_operator(chat, who)) {
         chat_error(chat, session, "%s is an operator, too.", name.bytes);
         return 0;
     }

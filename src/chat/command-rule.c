@@ -84,7 +84,7 @@ static bool find_subject(Chat *chat, uint32_t session, Arguments word, RuleRecor
     who = command_find_person(chat, session, word);
     if (who == SLOT_NONE)
         return false;
-    if (person_has_operator(chat, who)) {
+    if (person_is_operator(chat, who)) {
         chat_error(chat, session, "%s is an operator, too.", session_record(chat, who)->nick.bytes);
         return false;
     }

@@ -12,17 +12,6 @@ bool person_is_first(const Chat *chat, uint32_t session)
     return true;
 }
 
-bool person_has_operator(const Chat *chat, uint32_t session)
-{
-    uint32_t each = session;
-
-    do
-        if (person_is_operator(chat, each))
-            return true;
-    while ((each = person_next(chat, each)) != session);
-    return false;
-}
-
 uint32_t person_n_sessions(const Chat *chat, uint32_t session)
 {
     uint32_t n = 1;
@@ -60,6 +49,18 @@ void person_unlink(Chat *chat, uint32_t session)
     chat->sessions[previous].next_of_person = person_next(chat, session);
     chat->sessions[session].next_of_person = session;
     chat->n_more_sessions--;
+}
+
+void person_set_operator(Chat *chat, uint32_t session, bool is_operator)
+{
+    uint32_t each = session;
+
+    do {
+        SessionRecord *record = state_edit_session(&chat->state, each);
+
+        record->standing &= (uint8_t) ~STANDING_OPERATOR;
+        record->standing |= is_operator ? STANDING_OPERATOR : 0;
+    } while ((each = person_next(chat, each)) != session);
 }
 
 void person_copy(Chat *chat, uint32_t to, uint32_t from)

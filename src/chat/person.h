@@ -25,14 +25,11 @@ static inline bool person_is_verified(const Chat *chat, uint32_t session)
     return session_record(chat, session)->standing & STANDING_VERIFIED;
 }
 
+/* All sessions of a person are, or none. */
 static inline bool person_is_operator(const Chat *chat, uint32_t session)
 {
     return session_record(chat, session)->standing & STANDING_OPERATOR;
 }
-
-/* Any session of the person is an operator's: what an operator may not do to another is asked of the person.
- */
-bool person_has_operator(const Chat *chat, uint32_t session);
 
 /* The next session of the same person: in a ring, so that it is `session` itself where there is no other. */
 static inline uint32_t person_next(const Chat *chat, uint32_t session)
@@ -79,5 +76,7 @@ bool person_is_elsewhere(const Chat *chat, uint32_t room, uint32_t session);
 /* `session` is one more of the person of `other`. */
 void person_link(Chat *chat, uint32_t session, uint32_t other);
 void person_unlink(Chat *chat, uint32_t session);
+/* All sessions of the person are an operator's from now on, or none is. */
+void person_set_operator(Chat *chat, uint32_t session, bool is_operator);
 /* Gives a new session what its person has: settings, away text, ignored names. */
 void person_copy(Chat *chat, uint32_t to, uint32_t from);

@@ -174,7 +174,7 @@ void rule_enforce(Chat *chat)
         char text[RULE_TEXT_MAX];
         const RuleRecord *rule;
 
-        if (record->serial == 0 || (record->flags & SESSION_ENDING) || person_has_operator(chat, session) ||
+        if (record->serial == 0 || (record->flags & SESSION_ENDING) || person_is_operator(chat, session) ||
             (rule = rule_find(chat, RULE_BAN, &record->peer)) == NULL)
             continue;
         rule_format(rule, "banned", text);

@@ -254,12 +254,16 @@ static int nick_add_account(Chat *chat, uint32_t session, const Identity *identi
 
 static int session_identify(Chat *chat, uint32_t session, const Identity *identity)
 {
-    SessionRecord *record = state_edit_session(&chat->state, session);
+    int r;
 
     if (identity_now(chat, identity) == NULL)
         return error_trace(nick_add_guest(chat, session));
-    record->standing = (uint8_t) (STANDING_VERIFIED | (identity->is_operator ? STANDING_OPERATOR : 0));
-    return error_trace(nick_add_account(chat, session, identity));
+    state_edit_session(&chat->state, session)->standing = STANDING_VERIFIED;
+    r = nick_add_account(chat, session, identity);
+    /* The newest connection tells the groups of now. */
+    if (r == 0)
+        person_set_operator(chat, session, identity->is_operator);
+    return error_trace(r);
 }
 
 static int session_enter(Chat *chat, uint32_t session)

@@ -159,10 +159,10 @@ Client *client_new(Harness *harness)
     return client;
 }
 
-Client *client_account(Harness *harness, const char *login, uint32_t uid)
+Client *client_operator(Harness *harness, const char *login, uint32_t uid, bool is_operator)
 {
     Peer peer = {.is_local = true, .uid = uid};
-    Identity identity = {.uid = uid, .is_operator = uid == 0};
+    Identity identity = {.uid = uid, .is_operator = is_operator};
     Client *client;
 
     EXPECT(name_from_login(login, &identity.nick) == 0);
@@ -173,6 +173,11 @@ Client *client_account(Harness *harness, const char *login, uint32_t uid)
     client->identity = identity;
     EXPECT(client_admit(harness, client));
     return client;
+}
+
+Client *client_account(Harness *harness, const char *login, uint32_t uid)
+{
+    return client_operator(harness, login, uid, uid == 0);
 }
 
 Client *client_named(Harness *harness, const char *nick)
@@ -270,6 +275,7 @@ static void check_person(const Chat *chat, uint32_t session)
         EXPECT(memcmp(&its->nick, &record->nick, sizeof its->nick) == 0);
         EXPECT(its->settings == record->settings && its->n_ignored == record->n_ignored);
         EXPECT((its->flags & SESSION_AWAY) == (record->flags & SESSION_AWAY));
+        EXPECT(person_is_operator(chat, other) == person_is_operator(chat, session));
         for (; member != SLOT_NONE; member = chat->members[member].next_of_session)
             EXPECT(room_member(chat, chat->state.members[member].room, session) != SLOT_NONE);
         n_first += person_is_first(chat, other);

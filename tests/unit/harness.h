@@ -145,6 +145,8 @@ int harness_open(Harness *harness, const Peer *peer, const Identity *identity, u
 Client *client_new(Harness *harness);
 /* The owner of an account comes in; may be there already. It has been sent nothing yet. NULL: refused. */
 Client *client_account(Harness *harness, const char *login, uint32_t uid);
+/* The same, who is or is not in the group of operators; of client_account() root is. */
+Client *client_operator(Harness *harness, const char *login, uint32_t uid, bool is_operator);
 /* Somebody who was greeted, and took that name; the others have seen it. */
 Client *client_named(Harness *harness, const char *nick);
 void client_type(Client *client, const char *bytes, size_t n);

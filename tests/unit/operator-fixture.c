@@ -21,26 +21,16 @@ static void note(void *userdata, const LogEvent *event)
                     or_none(event->whom), or_none(event->reason));
 }
 
-static Client *operator_come(Harness *harness, const char *login, uint32_t uid)
-{
-    Client *client = client_account(harness, login, uid);
-
-    EXPECT(client != NULL);
-    state_edit_session(&harness->chat->state, client->session)->standing |= STANDING_OPERATOR;
-    chat_commit(harness->chat);
-    return client;
-}
-
 void world_begin(World *world)
 {
     Harness *harness = harness_new(NULL, 20);
 
     *world = (World){.harness = harness};
     harness->log = (Log){.sink = note, .userdata = world};
-    world->root = operator_come(harness, "root", 0);
-    world->dora = operator_come(harness, "dora", 1001);
+    world->root = client_account(harness, "root", 0);
+    world->dora = client_operator(harness, "dora", 1001, true);
     world->bea = client_account(harness, "bea", 1000);
-    EXPECT(world->bea != NULL);
+    EXPECT(world->root != NULL && world->dora != NULL && world->bea != NULL);
     harness_turn(harness);
     world->alice = client_named(harness, "alice");
     world->mallory = client_named(harness, "mallory");

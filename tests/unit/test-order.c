@@ -156,6 +156,34 @@ START_TEST(test_announce)
 }
 END_TEST
 
+/* Somebody was taken out of the group, or into it, and connects once more: the groups of now count, also for
+ * the connections that were there. */
+START_TEST(test_groups_of_now)
+{
+    World world;
+
+    world_begin(&world);
+    (void) client_account(world.harness, "dora", 1001);
+    harness_turn(world.harness);
+    harness_check(world.harness);
+    client_say(world.harness, world.dora, "/announce down at noon");
+    ck_assert_str_eq(client_take(world.dora), "!! /announce is for operators.\n");
+    ck_assert_str_eq(client_take(world.alice), "");
+    harness_survive(world.harness);
+    client_say(world.harness, world.root, "/kick bea");
+    (void) client_operator(world.harness, "dora", 1001, true);
+    harness_turn(world.harness);
+    harness_check(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, world.dora, "/announce down at noon");
+    ck_assert_str_eq(client_take(world.dora), "-- Told to all 4 people.\n");
+    client_say(world.harness, world.root, "/kick dora");
+    ck_assert_str_eq(client_take(world.root),
+                     "-- Announcement by dora" MARK_ ": down at noon\n!! dora is an operator, too.\n");
+    world_end(&world);
+}
+END_TEST
+
 /* They are in the list of those who may use them. */
 START_TEST(test_help)
 {
@@ -177,4 +205,4 @@ START_TEST(test_help)
 END_TEST
 
 UNIT_MAIN("order", test_who_may, test_kick, test_kick_spares_operators, test_kick_a_person, test_reason,
-          test_announce, test_help)
+          test_announce, test_groups_of_now, test_help)
