@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/person.h"
@@ -86,6 +87,7 @@ int arrival_begin(Server *server, int fd, const Peer *peer)
 
     if (r == 0 && !is_done)
         server->arrivals[server->n_arrivals++] = arrival;
+    crash_point();
     return error_trace(r);
 }
 
@@ -97,8 +99,10 @@ int arrivals_look(Server *server)
     for (unsigned i = 0; i < n; i++) {
         Arrival arrival = server->arrivals[i];
         bool is_done = false;
-        int r = arrival_look(server, &arrival, &is_done);
+        int r;
 
+        crash_point();
+        r = arrival_look(server, &arrival, &is_done);
         if (!is_done)
             server->arrivals[server->n_arrivals++] = arrival;
         if (r < 0)
