@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -120,6 +121,32 @@ typedef struct ParseCase {
     size_t n;
     const char *out;
 } ParseCase;
+
+/* The marks of verified people, and what looks like one of them: not within a name, nor at its end. */
+START_TEST(test_parse_marks)
+{
+    static const char *const marks[] = {
+        "\u2713",     "\u2714",       "\u2705",       "\u2611",     "\u2610", "\u221a", "\u237b",
+        "\u2717",     "\u2718",       "\U0001f5f8",   "\U0001f5f9", "\u2bbd", "\u2b55", "\u25c9",
+        "\U00010102", "\u2713\ufe0f", "\u2714\ufe0f", "\U0001fbb1", "+",      "\uff0b", "\u207a",
+        "\u208a",     "\ufe62",       "\ufb29",       "\u2795",     "\u02d6", "\u2214", "\u271a",
+        "\u2719",     "\u253c",       "\u2020",       "\U0001f7a1",
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(marks); i++) {
+        char text[64];
+        Name name;
+
+        (void) snprintf(text, sizeof text, "alice%s", marks[i]);
+        ck_assert_msg(name_parse(text, strlen(text), NAME_MAX_CHARS, &name) == NAME_BAD_CHARACTER, "row %zu",
+                      i);
+        ck_assert_msg(name_parse_nick(text, strlen(text), &name) == NAME_BAD_CHARACTER, "row %zu", i);
+        (void) snprintf(text, sizeof text, "al%sice", marks[i]);
+        ck_assert_msg(name_parse(text, strlen(text), NAME_MAX_CHARS, &name) == NAME_BAD_CHARACTER, "row %zu",
+                      i);
+    }
+}
+END_TEST
 
 START_TEST(test_parse_accepts)
 {
@@ -487,6 +514,6 @@ START_TEST(test_names_random)
 }
 END_TEST
 
-UNIT_MAIN("name", test_parse_rejects, test_parse_accepts, test_parse_max_chars, test_strerror,
-          test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number, test_same, test_guest,
-          test_names_random)
+UNIT_MAIN("name", test_parse_rejects, test_parse_marks, test_parse_accepts, test_parse_max_chars,
+          test_strerror, test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number, test_same,
+          test_guest, test_names_random)
