@@ -75,7 +75,7 @@ static int configure(Archive *archive)
     return error_trace(sql_execute(archive, "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON;"
                                             "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
                                             "PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;"
-                                            "PRAGMA synchronous = NORMAL"));
+                                            "PRAGMA synchronous = FULL"));
 }
 
 static int check_features(Archive *archive)
@@ -331,6 +331,17 @@ int archive_cursor(Archive *archive, uint32_t *ret_epoch, uint64_t *ret_pos)
     *ret_epoch = (uint32_t) epoch;
     *ret_pos = (uint64_t) pos;
     return 0;
+}
+
+int archive_count(Archive *archive, uint64_t *ret_n)
+{
+    int64_t n;
+    int r;
+
+    r = sql_number_values(archive, "SELECT n_lines FROM cursor", NULL, 0, &n);
+    if (r == 0)
+        *ret_n = n > 0 ? (uint64_t) n : 0;
+    return error_trace(r);
 }
 
 int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos)

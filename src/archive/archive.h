@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "archive/part.h"
+#include "base/limits.h"
 #include "base/name.h"
 
 typedef struct sqlite3 sqlite3;
@@ -56,15 +57,15 @@ typedef enum ArchiveMode {
 enum {
     ARCHIVE_WAIT_MSEC = 250,
     ARCHIVE_TOOL_WAIT_MSEC = 5000,
-    ARCHIVE_TEXT_MAX = 4000,     /* bytes of a line, a topic, a message, an away text, a reason */
-    ARCHIVE_BYTES_MAX = 64,      /* of the opaque subject of a rule */
-    ARCHIVE_IGNORED_MAX = 8192,  /* of the opaque list of ignored names */
-    ARCHIVE_STATE_ID_BYTES = 16, /* of what is given to archive_begin_epoch() */
-    ARCHIVE_EPOCH_MAX = 0xfffff, /* the last epoch there can be */
-    ARCHIVE_STATEMENTS = 128,    /* prepared and kept: more than there are in src/archive */
-    ARCHIVE_DETAIL_BYTES = 256,  /* of archive_detail() */
-    ARCHIVE_SUFFIX_BYTES = 40,   /* what archive_set_aside() adds to a path, and the NUL */
-    ARCHIVE_POS_SHIFT = 43,      /* bits of a position / 8 in an id */
+    ARCHIVE_TEXT_MAX = LIMIT_TEXT_BYTES, /* bytes of a line, a topic, a message, an away text, a reason */
+    ARCHIVE_BYTES_MAX = 64,              /* of the opaque subject of a rule */
+    ARCHIVE_IGNORED_MAX = 8192,          /* of the opaque list of ignored names */
+    ARCHIVE_STATE_ID_BYTES = 16,         /* of what is given to archive_begin_epoch() */
+    ARCHIVE_EPOCH_MAX = 0xfffff,         /* the last epoch there can be */
+    ARCHIVE_STATEMENTS = 128,            /* prepared and kept: more than there are in src/archive */
+    ARCHIVE_DETAIL_BYTES = 256,          /* of archive_detail() */
+    ARCHIVE_SUFFIX_BYTES = 40,           /* what archive_set_aside() adds to a path, and the NUL */
+    ARCHIVE_POS_SHIFT = 43,              /* bits of a position / 8 in an id */
 };
 
 /* Positions in a transcript are below this: 64 TiB. */
@@ -166,6 +167,9 @@ static inline uint64_t archive_id_pos(uint64_t id)
 /* Up to where everything has been written: epoch 0 and position 0 in a new archive. After an answer above 0
  * this is where to go on from, and it has to be asked for first. */
 int archive_cursor(Archive *archive, uint32_t *ret_epoch, uint64_t *ret_pos);
+/* How many lines of that epoch stand before the cursor, archived or missing: what archive_put_count() said
+ * last. */
+int archive_count(Archive *archive, uint64_t *ret_n);
 /* What has been put since the last commit, and the cursor, become part of the archive. */
 int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos);
 /* What has been put since the last commit is dropped. */

@@ -44,19 +44,20 @@ static int read_room(Archive *archive, sqlite3_stmt *statement, ArchiveRoomRow *
     return error_trace(r);
 }
 
-int archive_load_rooms(Archive *archive, ArchiveRoomFunction function, void *userdata)
+/* What is kept of a room, or a topic. */
+#define ROOM_SELECT                                                                                          \
+    "SELECT name, is_kept, flags, has_founder, founder, founder_is_verified, founder_uid, topic,"            \
+    " topic_wall, topic_nick, topic_is_verified, topic_uid FROM rooms WHERE (is_kept OR topic IS NOT NULL)"
+
+static int give_rooms(Archive *archive, const char *sql, const SqlValue *values, size_t n_values,
+                      ArchiveRoomFunction function, void *userdata)
 {
     _cleanup_(sql_endp) sqlite3_stmt *statement = NULL;
     ArchiveRoomRow row;
     bool is_row;
     int r;
 
-    r = sql_begin(
-        archive,
-        "SELECT name, is_kept, flags, has_founder, founder, founder_is_verified, founder_uid, topic,"
-        " topic_wall, topic_nick, topic_is_verified, topic_uid FROM rooms"
-        " WHERE is_kept OR topic IS NOT NULL ORDER BY id",
-        NULL, 0, &statement);
+    r = sql_begin(archive, sql, values, n_values, &statement);
     while (r == 0) {
         r = sql_next(archive, statement, &is_row);
         if (r != 0 || !is_row)
@@ -66,6 +67,17 @@ int archive_load_rooms(Archive *archive, ArchiveRoomFunction function, void *use
             r = function(userdata, &row);
     }
     return error_trace(r);
+}
+
+int archive_load_rooms(Archive *archive, ArchiveRoomFunction function, void *userdata)
+{
+    return error_trace(give_rooms(archive, ROOM_SELECT " ORDER BY id", NULL, 0, function, userdata));
+}
+
+int archive_load_room(Archive *archive, const NameKey *key, ArchiveRoomFunction function, void *userdata)
+{
+    return error_trace(
+        give_rooms(archive, ROOM_SELECT " AND key = ?1", SQL_VALUES(SQL_NAME(key)), function, userdata));
 }
 
 int archive_load_invites(Archive *archive, ArchiveInviteFunction function, void *userdata)

@@ -73,6 +73,8 @@ typedef struct ArchiveRoomRow {
 typedef int (*ArchiveRoomFunction)(void *userdata, const ArchiveRoomRow *row);
 /* All rooms that have a record or a topic, in the order in which they were first heard of. */
 int archive_load_rooms(Archive *archive, ArchiveRoomFunction function, void *userdata);
+/* The same of one room: one call, or none. */
+int archive_load_room(Archive *archive, const NameKey *key, ArchiveRoomFunction function, void *userdata);
 
 typedef int (*ArchiveInviteFunction)(void *userdata, const ArchiveInvite *invite);
 /* All invitations, room by room. */

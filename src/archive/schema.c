@@ -22,8 +22,9 @@ enum { APPLICATION_ID = 0x63686174 };
  */
 static const char VERSION_1[] =
     "CREATE TABLE cursor(one INTEGER PRIMARY KEY CHECK(one = 1), epoch INTEGER NOT NULL, pos INTEGER NOT "
-    "NULL);"
-    "INSERT INTO cursor VALUES(1, 0, 0);"
+    "NULL,"
+    " n_lines INTEGER NOT NULL);"
+    "INSERT INTO cursor VALUES(1, 0, 0, 0);"
     "CREATE TABLE epochs(number INTEGER PRIMARY KEY, state BLOB NOT NULL UNIQUE);"
     "CREATE TABLE people(id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, nick TEXT NOT NULL,"
     " spelling TEXT NOT NULL, is_verified INTEGER NOT NULL, uid INTEGER NOT NULL,"

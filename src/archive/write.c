@@ -147,6 +147,18 @@ int archive_put_line(Archive *archive, const ArchiveLine *line)
     return error_trace(put_said(archive, line, &room_key, &nick_key));
 }
 
+int archive_put_count(Archive *archive, uint64_t n)
+{
+    int r;
+
+    if (n > INT64_MAX)
+        return error_origin(-EINVAL);
+    r = begin(archive);
+    if (r != 0)
+        return error_trace(r);
+    return error_trace(SQL_RUN(archive, "UPDATE cursor SET n_lines = ?1", SQL_INT(n)));
+}
+
 int archive_put_take_back(Archive *archive, uint64_t id)
 {
     char text[ARCHIVE_TEXT_MAX];
@@ -162,6 +174,35 @@ int archive_put_take_back(Archive *archive, uint64_t id)
     if (r != 0 || !is_found)
         return error_trace(r);
     return error_trace(line_delete(archive, &line));
+}
+
+int archive_put_take_back_said(Archive *archive, const Name *room, const Name *nick, uint64_t wall)
+{
+    /* The partitions say between which ids there can be something of that time. */
+    static const char SQL[] =
+        "SELECT id FROM lines WHERE room = (SELECT id FROM rooms WHERE key = ?1)"
+        " AND person = (SELECT id FROM people WHERE key = ?2) AND wall = ?3 AND id > ?4"
+        " AND id >= (SELECT min(first_id) FROM parts WHERE max_wall >= ?3)"
+        " AND id <= (SELECT max(last_id) FROM parts WHERE min_wall <= ?3) ORDER BY id LIMIT 1";
+    NameKey room_key, nick_key;
+    int64_t id = -1;
+    int r;
+
+    if (!is_time(wall) || !fold(room, &room_key) || !fold(nick, &nick_key))
+        return error_origin(-EINVAL);
+    for (;;) {
+        int64_t after = id;
+
+        r = begin(archive);
+        if (r == 0)
+            r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&room_key), SQL_NAME(&nick_key), SQL_INT(wall),
+                           SQL_INT(after));
+        if (r != 0 || id <= after)
+            return error_trace(r);
+        r = archive_put_take_back(archive, (uint64_t) id);
+        if (r != 0)
+            return error_trace(r);
+    }
 }
 
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall)
@@ -245,6 +286,26 @@ int archive_put_room_removed(Archive *archive, const Name *room)
                                " topic_key = NULL, topic_nick = NULL, topic_is_verified = 0, topic_uid = 0"
                                " WHERE key = ?1",
                                SQL_NAME(&key)));
+}
+
+int archive_put_room_forgotten(Archive *archive, const Name *room)
+{
+    static const char SQL[] =
+        "SELECT id FROM lines WHERE room = (SELECT id FROM rooms WHERE key = ?1) LIMIT 1";
+    int64_t id;
+    NameKey key;
+    int r;
+
+    if (!fold(room, &key))
+        return error_origin(-EINVAL);
+    do {
+        r = begin(archive);
+        if (r == 0)
+            r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&key));
+        if (r == 0 && id != 0)
+            r = archive_put_take_back(archive, (uint64_t) id);
+    } while (r == 0 && id != 0);
+    return error_trace(r);
 }
 
 int archive_put_invite(Archive *archive, const ArchiveInvite *invite)

@@ -74,8 +74,12 @@ typedef struct ArchiveMessage {
 
 /* A line of any kind. Saying something is being seen. */
 int archive_put_line(Archive *archive, const ArchiveLine *line);
+/* How many lines of the epoch stand before the position that will be committed: archive_count(). */
+int archive_put_count(Archive *archive, uint64_t n);
 /* The line is gone, with its words, when archive_clean() (archive/purge.h) has run. 0 if there is none. */
 int archive_put_take_back(Archive *archive, uint64_t id);
+/* The same of what somebody said in a room at that time, if its id is not known. */
+int archive_put_take_back_said(Archive *archive, const Name *room, const Name *nick, uint64_t wall);
 /* Somebody came or left. */
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall);
 int archive_put_topic(Archive *archive, const ArchiveTopic *topic);
@@ -84,6 +88,8 @@ int archive_put_topic(Archive *archive, const ArchiveTopic *topic);
 int archive_put_room(Archive *archive, const ArchiveRoom *record);
 /* Its topic and invitations go too; what was said there stays. */
 int archive_put_room_removed(Archive *archive, const Name *room);
+/* What was said there goes, and stays gone when archive_clean() (archive/purge.h) has run. */
+int archive_put_room_forgotten(Archive *archive, const Name *room);
 int archive_put_invite(Archive *archive, const ArchiveInvite *invite);
 int archive_put_invite_removed(Archive *archive, const Name *room, const Name *name);
 
