@@ -18,6 +18,7 @@ enum { PRINTED_MAX = 190 };
 
 #define KIB UINT64_C(1024)
 #define GIB (KIB * KIB * KIB)
+#define DAY_USEC (24 * 3600 * USEC_PER_SEC)
 #define AT(member) offsetof(Config, member)
 
 /* The order is that of chatd.conf(5). Defaults are written as in the file, and read by the same parser. */
@@ -56,6 +57,12 @@ static const ConfigItem items[] = {
      "the group whose members are operators, besides root; - = none"},
     {"Chat", "IdleExitSec", CONFIG_SPAN, AT(idle_exit_usec), "10min", 0, UINT64_MAX - 1, 0,
      "time without people after which the service ends; 0 or infinity = never"},
+    {"Archive", "Enabled", CONFIG_BOOL, AT(archive_is_enabled), "yes", 0, 1, 0,
+     "whether what is said in rooms is kept on disk"},
+    {"Archive", "Keep", CONFIG_SPAN, AT(archive_keep_usec), "30d", DAY_USEC, UINT64_MAX / 4, 0,
+     "time after which it is deleted; 0 or infinity = never"},
+    {"Archive", "MaxSize", CONFIG_BYTES64, AT(archive_max_size), "1G", 16 * KIB *KIB, 1024 * GIB, 0,
+     "bytes of disk it may take; the oldest is deleted first; 0 = no limit"},
 };
 
 const ConfigItem *config_item(size_t i)
@@ -63,12 +70,20 @@ const ConfigItem *config_item(size_t i)
     return i < N_ELEMENTS(items) ? &items[i] : NULL;
 }
 
+/* The one key of which it matters whether anybody has set it. */
+static bool is_idle_exit(const ConfigItem *item)
+{
+    return item->offset == AT(idle_exit_usec);
+}
+
 /* item_store and item_fetch are the only ones who know how wide a field is. */
 static void item_store(const ConfigItem *item, Config *config, uint64_t value)
 {
     void *field = (char *) config + item->offset;
 
-    if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
+    if (item->type == CONFIG_BOOL)
+        *(bool *) field = value != 0;
+    else if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
         *(uint32_t *) field = (uint32_t) value;
     else
         *(uint64_t *) field = value;
@@ -78,6 +93,8 @@ static uint64_t item_fetch(const ConfigItem *item, const Config *config)
 {
     const void *field = (const char *) config + item->offset;
 
+    if (item->type == CONFIG_BOOL)
+        return *(const bool *) field;
     if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
         return *(const uint32_t *) field;
     return *(const uint64_t *) field;
@@ -88,6 +105,8 @@ static int item_parse(const ConfigItem *item, const char *text, uint64_t *ret_va
     switch (item->type) {
     case CONFIG_NUMBER:
         return parse_number(text, ret_value);
+    case CONFIG_BOOL:
+        return parse_boolean(text, ret_value);
     case CONFIG_SPAN:
         return parse_span(text, ret_value);
     default:
@@ -99,6 +118,8 @@ static void item_format(const ConfigItem *item, char *to, uint64_t value)
 {
     if (item->type == CONFIG_SPAN)
         parse_format_span(to, value);
+    else if (item->type == CONFIG_BOOL)
+        (void) snprintf(to, PARSE_TEXT_MAX, "%s", value != 0 ? "yes" : "no");
     else if (item->type == CONFIG_NUMBER)
         (void) snprintf(to, PARSE_TEXT_MAX, "%" PRIu64, value);
     else
@@ -110,9 +131,15 @@ static void item_advise(const ConfigItem *item, char *to, size_t size)
 {
     char min[PARSE_TEXT_MAX], max[PARSE_TEXT_MAX];
 
+    if (item->type == CONFIG_BOOL) {
+        (void) snprintf(to, size, "Write yes or no.");
+        return;
+    }
     if (item->type == CONFIG_SPAN) {
+        parse_format_span(min, item->min);
         (void) snprintf(to, size,
-                        "Write a time span such as 90, 10min or 1h 30min; 0 or infinity means never.");
+                        "Write a time span such as 90, 10min or 1h 30min%s%s; 0 or infinity means never.",
+                        item->min > 0 ? ", at least " : "", item->min > 0 ? min : "");
         return;
     }
     item_format(item, min, item->min);
@@ -153,7 +180,7 @@ void config_reset(Config *config, const ConfigItem *item)
     if (item_parse(item, item->standard, &value) != 0)
         abort(); /* the table itself is wrong */
     item_store(item, config, value);
-    if (item->type == CONFIG_SPAN)
+    if (is_idle_exit(item))
         config->idle_exit_is_default = true;
 }
 
@@ -197,7 +224,7 @@ int config_set(Config *config, const ConfigItem *item, const char *value, char *
         return CONFIG_INVALID;
     }
     item_store(item, config, number);
-    if (item->type == CONFIG_SPAN)
+    if (is_idle_exit(item))
         config->idle_exit_is_default = false;
     return 0;
 }
@@ -304,7 +331,7 @@ int config_print(const Config *config, FILE *to)
             continue;
         }
         item_format(item, value, item_fetch(item, config));
-        (void) fprintf(to, "%s%s=%s\n", item->type == CONFIG_SPAN && config->idle_exit_is_default ? "#" : "",
+        (void) fprintf(to, "%s%s=%s\n", is_idle_exit(item) && config->idle_exit_is_default ? "#" : "",
                        item->key, value);
     }
     return fflush(to) == 0 && !ferror(to) ? 0 : error_origin(-errno);

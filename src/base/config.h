@@ -38,8 +38,11 @@ struct Config {
     uint32_t max_topic_length;
     uint64_t transcript_size; /* bytes */
     uint32_t history;
-    uint64_t idle_exit_usec;                   /* 0 = never */
-    bool idle_exit_is_default;                 /* nobody set IdleExitSec= */
+    uint64_t idle_exit_usec;   /* 0 = never */
+    bool idle_exit_is_default; /* nobody set IdleExitSec= */
+    bool archive_is_enabled;
+    uint64_t archive_keep_usec;                /* 0 = for ever */
+    uint64_t archive_max_size;                 /* bytes; 0 = no limit */
     char operator_group[CONFIG_GROUP_MAX + 1]; /* "-" = none */
     char *motd; /* cleaned lines joined with \n, no last \n; NULL = none; owned */
 };
@@ -50,6 +53,7 @@ typedef enum ConfigType {
     CONFIG_BYTES64, /* uint64_t */
     CONFIG_SPAN,    /* uint64_t, microseconds */
     CONFIG_MOTD,    /* char * */
+    CONFIG_BOOL,    /* bool */
     CONFIG_GROUP,   /* char[CONFIG_GROUP_MAX + 1] */
 } ConfigType;
 

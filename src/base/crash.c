@@ -5,19 +5,16 @@
 #ifdef CHATD_FAULTS
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 void crash_point(void)
 {
-    static long left = -1;
+    static atomic_long n_passed; /* by any thread */
+    const char *at = getenv("CHATD_CRASH_AT");
 
-    if (left < 0) {
-        const char *at = getenv("CHATD_CRASH_AT");
-
-        left = at != NULL ? atol(at) : 0;
-    }
-    if (left > 0 && --left == 0) {
+    if (at != NULL && atomic_fetch_add(&n_passed, 1) + 1 == atol(at)) {
         const char *number = getenv("CHATD_CRASH_SIGNAL");
 
         (void) kill(getpid(), number != NULL ? atoi(number) : SIGKILL);

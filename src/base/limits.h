@@ -16,8 +16,12 @@ enum {
     LIMIT_IGNORES = 64,                      /* MaxIgnores= can not be more */
     LIMIT_ROOMS = 65000,                     /* MaxRooms= can not be more */
     LIMIT_MEMBERS = 1 << 24,                 /* people in rooms, each counted in every room */
-    LIMIT_RULES = 1000,                      /* bans and mutes */
+    LIMIT_RULES = 1000,                      /* bans, mutes, and who is made an operator */
+    LIMIT_ROOMS_FOUNDED = 20,                /* of one person */
+    LIMIT_INVITES = 5000,                    /* into rooms */
+    LIMIT_INVITES_ROOM = 200,                /* of these into one */
     LIMIT_REASON_BYTES = 200,                /* of what an operator does */
+    LIMIT_MAIL_BYTES = 2000,                 /* of a message for somebody who is away */
     LIMIT_PERSON_SESSIONS = 8,               /* connections of one person */
     LIMIT_REPLY_BYTES = 16000,               /* what one command answers */
     LIMIT_TRANSCRIPT_MIN = 256 * 1024,       /* TranscriptSize= can not be less */
@@ -51,6 +55,8 @@ enum {
 
 /* In larger rooms one line sums up who came and went, this often at most. */
 #define ANNOUNCE_SUM_USEC (10 * USEC_PER_SEC)
+/* A kept room that nobody has entered for so long is given up. */
+#define ROOM_KEPT_SEC (30 * 24 * 60 * 60)
 /* The service never exits for idleness younger than this: systemd gives up on a socket that starts its
  * service too often. */
 #define IDLE_EXIT_MIN_USEC (30 * USEC_PER_SEC)

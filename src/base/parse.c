@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
 #include "base/limits.h"
 #include "base/macro.h"
@@ -212,6 +214,80 @@ int parse_span(const char *text, uint64_t *ret_usec)
     return 0;
 }
 
+int parse_boolean(const char *text, uint64_t *ret_value)
+{
+    static const char *const WORDS[][4] = {{"no", "false", "off", "0"}, {"yes", "true", "on", "1"}};
+
+    for (uint64_t value = 0; value < 2; value++)
+        for (size_t i = 0; i < N_ELEMENTS(WORDS[value]); i++)
+            if (strcasecmp(text, WORDS[value][i]) == 0) {
+                *ret_value = value;
+                return 0;
+            }
+    return *text == '\0' ? PARSE_EMPTY : PARSE_NOT_A_BOOLEAN;
+}
+
+static bool is_date(int year, int month, int day)
+{
+    static const int DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+    return year >= 1970 && month >= 1 && month <= 12 && day >= 1 &&
+           day <= DAYS[month - 1] + (month == 2 && is_leap);
+}
+
+/* "2026-11-22". */
+static bool parse_date(const char *text, struct tm *ret_day)
+{
+    static const char PATTERN[] = "dddd-dd-dd";
+    int n[3] = {0}, at = 0;
+
+    for (size_t i = 0; i < sizeof PATTERN; i++) {
+        if (PATTERN[i] == 'd' ? !is_digit(text[i]) : text[i] != PATTERN[i])
+            return false;
+        if (PATTERN[i] == 'd')
+            n[at] = 10 * n[at] + (text[i] - '0');
+        else
+            at++;
+    }
+    *ret_day = (struct tm){.tm_year = n[0] - 1900, .tm_mon = n[1] - 1, .tm_mday = n[2], .tm_isdst = -1};
+    return is_date(n[0], n[1], n[2]);
+}
+
+/* Midnight, or the first moment of a day that has none. False: there is no such day. */
+static bool day_begins(struct tm day, uint64_t *ret_wall)
+{
+    time_t seconds = mktime(&day);
+
+    *ret_wall = seconds > 0 ? (uint64_t) seconds * USEC_PER_SEC : 0;
+    return seconds >= 0;
+}
+
+int parse_day(const char *text, uint64_t now, uint64_t *ret_from, uint64_t *ret_to)
+{
+    time_t seconds = (time_t) (now / USEC_PER_SEC);
+    uint64_t from, to;
+    struct tm day;
+
+    if (strcmp(text, "today") == 0 || strcmp(text, "yesterday") == 0) {
+        if (localtime_r(&seconds, &day) == NULL)
+            return PARSE_NOT_A_DAY;
+        day =
+            (struct tm){.tm_year = day.tm_year, .tm_mon = day.tm_mon, .tm_mday = day.tm_mday, .tm_isdst = -1};
+        day.tm_mday -= text[0] == 'y';
+    } else if (!parse_date(text, &day)) {
+        return PARSE_NOT_A_DAY;
+    }
+    if (!day_begins(day, &from))
+        return PARSE_NOT_A_DAY;
+    day.tm_mday++;
+    if (!day_begins(day, &to))
+        return PARSE_NOT_A_DAY;
+    *ret_from = from;
+    *ret_to = to;
+    return 0;
+}
+
 const char *parse_strerror(int r)
 {
     switch (r) {
@@ -223,6 +299,10 @@ const char *parse_strerror(int r)
         return "has an unknown unit";
     case PARSE_TOO_LARGE:
         return "is too large";
+    case PARSE_NOT_A_BOOLEAN:
+        return "is neither yes nor no";
+    case PARSE_NOT_A_DAY:
+        return "is not a day";
     default:
         return "is not understood";
     }

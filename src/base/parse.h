@@ -18,6 +18,8 @@ enum {
     PARSE_NOT_A_NUMBER,
     PARSE_BAD_UNIT,
     PARSE_TOO_LARGE,
+    PARSE_NOT_A_BOOLEAN,
+    PARSE_NOT_A_DAY,
 };
 
 /*
@@ -35,6 +37,15 @@ int parse_size(const char *text, uint64_t *ret_bytes);
  * "infinity" (PARSE_FOREVER). A number without a unit counts seconds.
  */
 int parse_span(const char *text, uint64_t *ret_usec);
+
+/* "yes", "true", "on", "1", or "no", "false", "off", "0", of either case (systemd.syntax(7)): 1 or 0. */
+int parse_boolean(const char *text, uint64_t *ret_value);
+
+/*
+ * A day of the local calendar: "2026-11-22", "today" or "yesterday", as seen at `now` (usec since the epoch).
+ * *ret_from is its first microsecond and *ret_to that of the day after it.
+ */
+int parse_day(const char *text, uint64_t now, uint64_t *ret_from, uint64_t *ret_to);
 
 /* A part of a sentence, such as "is not a number"; what it is about goes before it. */
 const char *parse_strerror(int r);

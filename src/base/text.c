@@ -264,3 +264,12 @@ size_t text_count(const char *text, size_t n)
         count += ((uint8_t) text[i] & 0xc0) != 0x80;
     return count;
 }
+
+size_t text_cut(const char *text, size_t n, size_t max)
+{
+    if (n <= max)
+        return n;
+    while (max > 0 && ((uint8_t) text[max] & 0xc0) == 0x80)
+        max--;
+    return max;
+}

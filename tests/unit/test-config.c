@@ -55,6 +55,12 @@ static const struct {
     {"[Chat]\nIdleExitSec=10 fortnights\n", "E chatd.conf:2 IdleExitSec=10 fortnights has an unknown unit. "
                                             "Write a time span such as 90, 10min or 1h 30min; "
                                             "0 or infinity means never.\n"},
+    {"[Archive]\nEnabled=maybe\n", "E chatd.conf:2 Enabled=maybe is neither yes nor no. Write yes or no.\n"},
+    {"[Archive]\nEnabled=2\n", "E chatd.conf:2 Enabled=2 is neither yes nor no. Write yes or no.\n"},
+    {"[Archive]\nKeep=23h\n", "E chatd.conf:2 Keep=23h is out of range. Write a time span such as 90, 10min "
+                              "or 1h 30min, at least 1d; 0 or infinity means never.\n"},
+    {"[Archive]\nMaxSize=15M\n", "E chatd.conf:2 MaxSize=15M is out of range. Write a number of bytes (K, M "
+                                 "and G count in 1024s) from 16M to 1T, or 0.\n"},
     {"[Limits]\nMaxClients=1\x1b[31m\n",
      "E chatd.conf:2 MaxClients=1\\x1b[31m is not a number. " NUMBER_FROM(0, 1000000) "\n"},
     {"[Chat]\nMotd=\"hello\n", "E chatd.conf:2 The value of Motd= has no closing quote.\n"},
@@ -289,6 +295,29 @@ static const struct {
     {"IdleExitSec", "90", 90000000},
     {"IdleExitSec", "1h 30min", 5400000000},
     {"IdleExitSec", "18446744073709551615us", NO},
+    {"Enabled", "0", 0},
+    {"Enabled", "no", 0},
+    {"Enabled", "False", 0},
+    {"Enabled", "off", 0},
+    {"Enabled", "1", 1},
+    {"Enabled", "yes", 1},
+    {"Enabled", "True", 1},
+    {"Enabled", "ON", 1},
+    {"Enabled", "2", NO},
+    {"Enabled", "y", NO},
+    {"Keep", "0", 0},
+    {"Keep", "infinity", 0},
+    {"Keep", "86399", NO},
+    {"Keep", "86399999999us", NO},
+    {"Keep", "1d", 86400000000},
+    {"Keep", "90d", 7776000000000},
+    {"Keep", "4611686018427387903us", INT64_C(4611686018427387903)},
+    {"Keep", "4611686018427387904us", NO},
+    {"MaxSize", "0", 0},
+    {"MaxSize", "16777215", NO},
+    {"MaxSize", "16M", 16777216},
+    {"MaxSize", "1024G", INT64_C(1099511627776)},
+    {"MaxSize", "1099511627777", NO},
 };
 
 START_TEST(test_bounds)
@@ -439,7 +468,8 @@ START_TEST(test_group)
         (void) snprintf(text, sizeof(text), "[Chat]\nOperatorGroup=%s\n", cases[i].value);
         if (cases[i].group == NULL) {
             ck_assert_msg(load_text(text, &config) == CONFIG_INVALID, "%s", text);
-            ck_assert_msg(strstr(reports, "is no name of a group. Write up to 32 letters") != NULL, "%s", reports);
+            ck_assert_msg(strstr(reports, "is no name of a group. Write up to 32 letters") != NULL, "%s",
+                          reports);
             continue;
         }
         ck_assert_msg(load_text(text, &config) == 0, "%s: %s", text, reports);
@@ -509,6 +539,8 @@ START_TEST(test_print_and_back)
         "0\n",
         "[Chat]\nIdleExitSec=10min\n",
         "[Chat]\nIdleExitSec=1h 2.5s\n",
+        "[Archive]\nEnabled=off\nKeep=0\nMaxSize=0\n",
+        "[Archive]\nEnabled=1\nKeep=1d 1us\nMaxSize=16777217\n",
     };
     Config first, second;
 
@@ -528,7 +560,8 @@ START_TEST(test_print_default)
                                    "MaxRoomsPerClient=20\nMaxIgnores=32\nLinesPerSecond=10\nLinesBurst=40\n"
                                    "BytesPerSecond=8K\nBytesBurst=32K\nMaxLineLength=2000\nMaxNickLength=24\n"
                                    "MaxTopicLength=300\nTranscriptSize=512K\n\n[Chat]\n#Motd=\nHistory=20\n"
-                                   "OperatorGroup=chat-operators\n#IdleExitSec=10min\n";
+                                   "OperatorGroup=chat-operators\n#IdleExitSec=10min\n\n"
+                                   "[Archive]\nEnabled=yes\nKeep=30d\nMaxSize=1G\n";
     char text[4096];
     Config config;
     FILE *file;

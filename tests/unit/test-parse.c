@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 #include "base/parse.h"
@@ -248,5 +250,103 @@ START_TEST(test_format_and_back)
 }
 END_TEST
 
+START_TEST(test_boolean)
+{
+    static const struct {
+        const char *text;
+        int r;
+        uint64_t value;
+    } cases[] = {
+        {"", PARSE_EMPTY, 9},
+        {"y", PARSE_NOT_A_BOOLEAN, 9},
+        {"2", PARSE_NOT_A_BOOLEAN, 9},
+        {"yes ", PARSE_NOT_A_BOOLEAN, 9},
+        {" no", PARSE_NOT_A_BOOLEAN, 9},
+        {"00", PARSE_NOT_A_BOOLEAN, 9},
+        {"yes", 0, 1},
+        {"TRUE", 0, 1},
+        {"On", 0, 1},
+        {"1", 0, 1},
+        {"no", 0, 0},
+        {"False", 0, 0},
+        {"oFF", 0, 0},
+        {"0", 0, 0},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        uint64_t value = 9;
+
+        ck_assert_msg(parse_boolean(cases[i].text, &value) == cases[i].r && value == cases[i].value, "\"%s\"",
+                      cases[i].text);
+    }
+}
+END_TEST
+
+/* Seconds since the epoch. */
+typedef struct Day {
+    const char *text;
+    int r;
+    int64_t from, to;
+} Day;
+
+static void check_days(const char *zone, int64_t now, const Day *days, size_t n)
+{
+    (void) setenv("TZ", zone, 1);
+    tzset();
+    for (size_t i = 0; i < n; i++) {
+        uint64_t from = 0, to = 0;
+        int r = parse_day(days[i].text, (uint64_t) now * 1000000, &from, &to);
+
+        ck_assert_msg(r == days[i].r && (int64_t) (from / 1000000) == days[i].from &&
+                          (int64_t) (to / 1000000) == days[i].to,
+                      "%s in %s: %d, %ju to %ju", days[i].text, zone, r, (uintmax_t) from, (uintmax_t) to);
+    }
+}
+
+START_TEST(test_days)
+{
+    static const Day utc[] = {
+        {"", PARSE_NOT_A_DAY, 0, 0},
+        {"Today", PARSE_NOT_A_DAY, 0, 0},
+        {"tomorrow", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-11-2", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-11-222", PARSE_NOT_A_DAY, 0, 0},
+        {"2026/11/22", PARSE_NOT_A_DAY, 0, 0},
+        {"+026-11-22", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-00-22", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-13-22", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-11-00", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-11-31", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-12-32", PARSE_NOT_A_DAY, 0, 0},
+        {"2026-02-29", PARSE_NOT_A_DAY, 0, 0},
+        {"2100-02-29", PARSE_NOT_A_DAY, 0, 0},
+        {"1969-12-31", PARSE_NOT_A_DAY, 0, 0},
+        {"1970-01-01", 0, 0, 86400},
+        {"2028-02-29", 0, 1835395200, 1835481600},
+        {"2000-02-29", 0, 951782400, 951868800},
+        {"2026-12-31", 0, 1798675200, 1798761600},
+        {"today", 0, 1795305600, 1795392000},
+        {"yesterday", 0, 1795219200, 1795305600},
+    };
+    /* On the first of March, "yesterday" is in February. */
+    static const Day march[] = {{"yesterday", 0, 1835395200, 1835481600}};
+    /* At midnight of 2018-11-04 the clocks went on to 01:00 in Brazil; on 2018-02-18 there were two 23:00. */
+    static const Day brazil[] = {
+        {"2018-11-03", 0, 1541214000, 1541300400}, {"2018-11-04", 0, 1541300400, 1541383200},
+        {"2018-11-05", 0, 1541383200, 1541469600}, {"2018-02-17", 0, 1518832800, 1518922800},
+        {"today", 0, 1541300400, 1541383200},      {"yesterday", 0, 1541214000, 1541300400},
+    };
+    /* A day that was left out: 2011-12-30 in Samoa. */
+    static const Day samoa[] = {{"2011-12-29", 0, 1325152800, 1325239200}};
+
+    check_days("UTC", 1795348984, utc, N_ELEMENTS(utc));
+    check_days("UTC", 1835481600, march, N_ELEMENTS(march));
+    if (access("/usr/share/zoneinfo/Pacific/Apia", R_OK) != 0)
+        return;
+    check_days("America/Sao_Paulo", 1541350000, brazil, N_ELEMENTS(brazil));
+    check_days("Pacific/Apia", 1541350000, samoa, N_ELEMENTS(samoa));
+}
+END_TEST
+
 UNIT_MAIN("parse", test_numbers, test_sizes, test_spans, test_reasons_differ, test_format_exact,
-          test_format_and_back)
+          test_format_and_back, test_boolean, test_days)
