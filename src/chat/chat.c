@@ -57,7 +57,8 @@ bool chat_turn_is_full(const Chat *chat)
 
 void chat_reserve(Chat *chat, uint32_t session)
 {
-    /* One line said, one answer, and a word in each of the rooms. */
+    /* One line said, one answer, and a word in each of the rooms. What a command notes for the archive, and
+     * tells others, is less than a line. */
     size_t n_rooms = session != SLOT_NONE ? chat->sessions[session].n_rooms : 0;
 
     transcript_reserve(&chat->transcript, 2 * ENTRY_MAX_BYTES + (n_rooms + 1) * NOTICE_BYTES);
@@ -87,7 +88,7 @@ uint32_t chat_n_people(const Chat *chat)
 
 uint32_t chat_n_rooms(const Chat *chat)
 {
-    return slots_n_used(&chat->room_slots) - (chat->rooms[ROOM_LOBBY].n_members == 0);
+    return slots_n_used(&chat->room_slots) - chat->n_empty_rooms;
 }
 
 /* A limit that has not been hit for so long is worth a line in the log again. */
@@ -138,7 +139,7 @@ static void chain_add(Chat *chat, TurnChain *chain, uint64_t pos)
     chain->last = pos;
 }
 
-static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
+void chat_draft_from(const Chat *chat, EntryDraft *draft, uint32_t from)
 {
     const SessionRecord *record;
 
@@ -150,6 +151,7 @@ static void draft_set_from(const Chat *chat, EntryDraft *draft, uint32_t from)
     draft->nick = record->nick.bytes;
     draft->nick_n = record->nick.n;
     draft->is_verified = record->standing & STANDING_VERIFIED;
+    draft->uid = record->peer.uid;
 }
 
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n)
@@ -168,7 +170,7 @@ void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, co
     };
     uint64_t pos;
 
-    draft_set_from(chat, &draft, from);
+    chat_draft_from(chat, &draft, from);
     pos = transcript_append(&chat->transcript, &draft);
     if (is_speech)
         state_edit_room(&chat->state, room)->last_said = pos;
@@ -191,7 +193,7 @@ void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const cha
         .text_n = n,
     };
 
-    draft_set_from(chat, &draft, from);
+    chat_draft_from(chat, &draft, from);
     chat_touch_session(chat, to);
     chain_add(chat, &chat->sessions[to].chain, transcript_append(&chat->transcript, &draft));
     /* Answers are part of what a client may make the server say. */
@@ -211,17 +213,17 @@ void chat_tell_everybody(Chat *chat, uint32_t from, const char *text, size_t n)
         .text_n = n,
     };
 
-    draft_set_from(chat, &draft, from);
+    chat_draft_from(chat, &draft, from);
     for (uint32_t session = 0; session < chat->session_slots.n_touched; session++)
         if (session_record(chat, session)->serial != 0)
             chat_touch_session(chat, session);
     chain_add(chat, &chat->turn.everybody, transcript_append(&chat->transcript, &draft));
 }
 
-void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, size_t n)
+void chat_tell_person(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n)
 {
     EntryDraft draft = {
-        .kind = ENTRY_PRIVATE,
+        .kind = kind,
         .room = SLOT_NONE,
         .to = person_address(chat, to),
         .wall = chat->wall,
@@ -230,7 +232,7 @@ void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, 
     };
     uint32_t session = to;
 
-    draft_set_from(chat, &draft, from);
+    chat_draft_from(chat, &draft, from);
     do
         chat_touch_session(chat, session);
     while ((session = person_next(chat, session)) != to);

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/rate.h"
 #include "chat/index.h"
+#include "chat/recall.h"
 #include "chat/state.h"
 #include "chat/transcript.h"
 
@@ -39,6 +40,7 @@ typedef struct SessionSide {
     uint16_t n_rooms;
     uint8_t n_ignored; /* as in the record, which delivery need not look at so far */
     bool is_touched;   /* spoke or is spoken to in this turn: reads the turn by itself */
+    bool is_expecting; /* something may be kept for it: chat/mail.h */
 } SessionSide;
 
 typedef struct RoomSide {
@@ -46,6 +48,7 @@ typedef struct RoomSide {
     uint32_t first_member;
     uint32_t n_members; /* sessions */
     uint32_t n_people;
+    uint32_t n_invites, n_invited_accounts; /* chat/invite.h */
     bool is_touched;
 } RoomSide;
 
@@ -94,6 +97,8 @@ typedef struct Chat {
     const Log *log;       /* borrowed */
     ChatLookUp look_up;   /* NULL: no name is reserved */
     void *look_up_userdata;
+    ChatRecall recall; /* NULL: there is no archive */
+    void *recall_userdata;
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */
     uint64_t wall;             /* usec since the epoch */
@@ -101,7 +106,7 @@ typedef struct Chat {
     int64_t utc_offset;        /* seconds that local time is ahead of UTC */
     uint64_t utc_offset_until; /* usec since the epoch: when to look again */
 
-    Slots session_slots, room_slots, member_slots, rule_slots;
+    Slots session_slots, room_slots, member_slots, rule_slots, invite_slots;
     SessionSide *sessions;
     RoomSide *rooms;
     MemberSide *members;
@@ -109,9 +114,14 @@ typedef struct Chat {
     Index accounts; /* by uid: a session of that verified person */
     uint32_t first_lagging;
     uint32_t n_more_sessions; /* than people */
-    bool has_new_bans;        /* somebody who is here may not be any more */
-    uint64_t next_summary; /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
-                              nothing to tell */
+    uint32_t n_expecting;     /* sessions with is_expecting */
+    uint64_t next_mail;       /* usec, monotonic: when they may be asked about */
+    uint32_t n_empty_rooms;
+    bool has_new_bans;      /* somebody who is here may not be any more */
+    uint64_t next_summary;  /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
+                               nothing to tell */
+    uint64_t close_from;    /* a position: when that has been sent, rooms are closed; UINT64_MAX: none */
+    uint64_t next_given_up; /* usec since the epoch: when a room may have been empty for too long */
     uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
     Turn turn;
     Answer answer;
@@ -138,6 +148,11 @@ static inline NameStanding chat_look_up(const Chat *chat, const Name *name, uint
     return chat->look_up != NULL ? chat->look_up(chat->look_up_userdata, name, ret_uid) : NAME_IS_FREE;
 }
 
+static inline RecallState chat_recall(const Chat *chat, const Recall *recall, Recalled *ret_recalled)
+{
+    return chat->recall != NULL ? chat->recall(chat->recall_userdata, recall, ret_recalled) : RECALL_ABSENT;
+}
+
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
 /* Everything that was new has been offered to everyone. */
 void chat_end_turn(Chat *chat);
@@ -155,16 +170,18 @@ uint32_t chat_room_bound(const Chat *chat);
 
 uint32_t chat_n_sessions(const Chat *chat);
 uint32_t chat_n_people(const Chat *chat);
-uint32_t chat_n_rooms(const Chat *chat); /* the lobby counts while somebody is in it */
+uint32_t chat_n_rooms(const Chat *chat); /* those that somebody is in */
 
+/* Who speaks: a session, or nobody (SLOT_NONE: the server). */
+void chat_draft_from(const Chat *chat, EntryDraft *draft, uint32_t from);
 /* An entry from a session (SLOT_NONE: from the server) to everybody in a room. */
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n);
 /* An entry to one session; `from` may be SLOT_NONE. */
 void chat_tell(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n);
 /* Something that everybody hears, wherever they are; but for `from`. */
 void chat_tell_everybody(Chat *chat, uint32_t from, const char *text, size_t n);
-/* Something private from one person to another: each session of the receiver hears it. */
-void chat_tell_person(Chat *chat, uint32_t to, uint32_t from, const char *text, size_t n);
+/* Something for one person, whoever it is from: each of their sessions hears it. */
+void chat_tell_person(Chat *chat, uint32_t to, EntryKind kind, uint32_t from, const char *text, size_t n);
 void chat_error(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 void chat_reply(Chat *chat, uint32_t to, const char *format, ...) _printf_(3, 4);
 

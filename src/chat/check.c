@@ -7,6 +7,7 @@
 #include "base/macro.h"
 #include "base/text.h"
 #include "chat/check.h"
+#include "chat/note.h"
 #include "chat/person.h"
 #include "chat/transcript.h"
 
@@ -149,6 +150,8 @@ static bool entry_text_is_fine(const Check *check, const Entry *entry)
         return raw_is_fine((const uint8_t *) entry_text(entry), entry->text_n);
     case ENTRY_REPLAY:
         return replay_is_fine(check, entry);
+    case ENTRY_NOTE:
+        return note_read(entry, &(Note){0});
     default:
         return entry->text_n <= LIMIT_TEXT_BYTES && text_is_fine(check, entry_text(entry), entry->text_n);
     }
@@ -158,8 +161,10 @@ static bool entry_is_fine(const Check *check, const Entry *entry)
 {
     const StateHeader *header = check->state->header;
 
-    if (offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n > entry->size ||
-        entry->kind < ENTRY_SAID || entry->kind > ENTRY_ANNOUNCED || entry->from >= header->next_serial ||
+    if (offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n +
+                (entry->has_uid ? sizeof(uint32_t) : 0) >
+            entry->size ||
+        entry->kind < ENTRY_SAID || entry->kind > ENTRY_ACT || entry->from >= header->next_serial ||
         (entry->to >= header->next_serial && !(entry->to & PERSON_ADDRESS)) ||
         (entry->room >= check->use->n_rooms && (entry->room != SLOT_NONE || entry->to == 0)))
         return false;
@@ -230,10 +235,10 @@ static const char *check_session(const Check *check, uint32_t session)
         return "what a session is shown again";
     if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
         record->item_key >= 1 << 7 || record->standing >= STANDING_EXPELLED << 1 ||
+        !is_boolean(&record->is_within_line) || !is_boolean(&record->peer.is_local) ||
         ((record->standing & ~STANDING_EXPELLED) != 0 &&
          (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local ||
-          record->peer.uid == UINT32_MAX)) ||
-        !is_boolean(&record->is_within_line) || !is_boolean(&record->peer.is_local))
+          record->peer.uid == UINT32_MAX)))
         return "the flags of a session";
     if (record->n_half > READ_BYTES || record->n_peeked > READ_BYTES || record->bytes_in >= COUNT_MAX ||
         record->bytes_out >= COUNT_MAX)
@@ -251,6 +256,18 @@ static const char *check_session(const Check *check, uint32_t session)
     return NULL;
 }
 
+static bool keeping_is_fine(const RoomRecord *record, uint32_t room)
+{
+    static const Name nobody = {0};
+
+    if (record->flags >= ROOM_CLOSING << 1 ||
+        ((record->flags & ROOM_CLOSING) && (record->flags & ~ROOM_CLOSING) != 0) ||
+        (room == ROOM_LOBBY && (record->flags & ~ROOM_TOPIC_LOCKED) != 0))
+        return false;
+    return record->flags & ROOM_FOUNDED ? name_is_fine(&record->founder)
+                                        : memcmp(&record->founder, &nobody, sizeof nobody) == 0;
+}
+
 static const char *check_room(const Check *check, uint32_t room)
 {
     const RoomRecord *record = &check->state->rooms[room];
@@ -262,7 +279,7 @@ static const char *check_room(const Check *check, uint32_t room)
         return "the topic of a room";
     if (!history_is_fine(check, record->last_said, check->state->header->head, room))
         return "the history of a room";
-    return NULL;
+    return keeping_is_fine(record, room) ? NULL : "what is kept of a room";
 }
 
 static const char *check_member(const Check *check, uint32_t member)
@@ -283,13 +300,31 @@ static const char *check_rule(const Check *check, uint32_t rule)
     const RuleRecord *record = &check->state->rules[rule];
     static const Name nobody = {0};
 
-    if (record->number >= header->next_rule || (record->kind != RULE_BAN && record->kind != RULE_MUTE) ||
-        !is_boolean(&record->subject.is_uid) || record->subject.n_bits > 128)
+    if (record->number >= header->next_rule || record->kind < RULE_BAN || record->kind > RULE_OPERATOR ||
+        !is_boolean(&record->subject.is_uid) || record->subject.n_bits > 128 ||
+        (record->kind == RULE_OPERATOR && !record->subject.is_uid))
         return "a rule";
     if ((memcmp(&record->whom, &nobody, sizeof nobody) != 0 && !nick_is_fine(&record->whom)) ||
         !nick_is_fine(&record->by) || record->reason_n > LIMIT_REASON_BYTES ||
         !text_is_fine(check, record->reason, record->reason_n))
         return "the words of a rule";
+    return NULL;
+}
+
+/* Of an account, or of a guest, whose name is not in it. */
+static const char *check_invite(const Check *check, uint32_t invite)
+{
+    const InviteRecord *record = &check->state->invites[invite];
+    static const Name nobody = {0};
+    bool is_whole = record->whom & PERSON_ADDRESS
+                        ? record->whom < PERSON_EVERYBODY && name_is_fine(&record->name)
+                        : record->whom < check->state->header->next_serial &&
+                              record->session < check->use->n_sessions &&
+                              memcmp(&record->name, &nobody, sizeof nobody) == 0;
+
+    if (!is_whole || record->room == ROOM_LOBBY || record->room >= check->use->n_rooms ||
+        check->state->rooms[record->room].created_wall == 0)
+        return "who is invited into a room";
     return NULL;
 }
 
@@ -312,6 +347,9 @@ static const char *check_records(const Check *check)
     for (uint32_t i = 0; why == NULL && i < check->use->n_rules; i++)
         if (state->rules[i].number != 0)
             why = check_rule(check, i);
+    for (uint32_t i = 0; why == NULL && i < check->use->n_invites; i++)
+        if (state->invites[i].whom != 0)
+            why = check_invite(check, i);
     return why;
 }
 

@@ -36,7 +36,7 @@ void command_log_act(Chat *chat, uint32_t session, const char *id, const char *d
               "%s %s%s%s.", nick, did, whom != NULL ? " " : "", whom != NULL ? whom : "");
 }
 
-int command_kick(Chat *chat, uint32_t session, Arguments arguments)
+static int disconnect(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
     uint32_t who = command_find_person(chat, session, word), each = who;
@@ -58,6 +58,13 @@ int command_kick(Chat *chat, uint32_t session, Arguments arguments)
     chat_reply(chat, session, "%s is disconnected.", name.bytes);
     command_log_act(chat, session, LOG_ID_KICKED, "disconnected", name.bytes, reason.text);
     return 0;
+}
+
+int command_kick(Chat *chat, uint32_t session, Arguments arguments)
+{
+    if (person_is_operator(chat, session))
+        return disconnect(chat, session, arguments);
+    return command_put_out(chat, session, arguments);
 }
 
 int command_announce(Chat *chat, uint32_t session, Arguments arguments)

@@ -10,6 +10,8 @@
 #include "base/macro.h"
 #include "chat/command.h"
 #include "chat/ignore.h"
+#include "chat/keep.h"
+#include "chat/mail.h"
 #include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
@@ -110,10 +112,7 @@ int command_nick(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_me(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = state_edit_session(&chat->state, session);
-
-    record->spoke = (uint32_t) (chat->wall / USEC_PER_SEC);
-    chat_tell_room(chat, record->current_room, ENTRY_ACTION, session, arguments.text, arguments.n);
+    command_speak(chat, session, ENTRY_ACTION, arguments);
     return 0;
 }
 
@@ -130,22 +129,89 @@ static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments t
         record->reply_session = session;
         record->reply_serial = person_address(chat, session);
     } while ((each = person_next(chat, each)) != to);
-    chat_tell_person(chat, to, session, text.text, text.n);
+    chat_tell_person(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
     if (receiver->flags & SESSION_AWAY)
         chat_reply(chat, session, "%s is away%s%.*s", receiver->nick.bytes, away->n > 0 ? ": " : ".", away->n,
                    away->text);
 }
 
+/* Whether it is the name of somebody with an account who is not here. */
+static NameStanding is_away_account(const Chat *chat, Arguments word, Name *ret_nick, uint32_t *ret_uid)
+{
+    if (command_parse_nick(word, ret_nick) != 0 || session_find(chat, ret_nick) != SLOT_NONE)
+        return NAME_IS_FREE;
+    return chat_look_up(chat, ret_nick, ret_uid);
+}
+
+static Recall ask_counts(const Chat *chat, uint32_t session, uint32_t uid)
+{
+    const SessionRecord *record = session_record(chat, session);
+    Recall recall = {.kind = RECALL_MAIL, .asker = record->serial, .uid = uid};
+
+    name_fold(record->nick.bytes, record->nick.n, &recall.nick);
+    return recall;
+}
+
+bool command_msg_must_wait(Chat *chat, uint32_t session, Arguments arguments)
+{
+    NameStanding standing;
+    Recall recall;
+    uint32_t uid;
+    Name nick;
+
+    standing = is_away_account(chat, arguments_next(&arguments), &nick, &uid);
+    if (standing != NAME_IS_RESERVED || !person_is_verified(chat, session) || arguments.n == 0)
+        return standing == NAME_IS_AWAITED;
+    recall = ask_counts(chat, session, uid);
+    return chat_recall(chat, &recall, NULL) == RECALL_AWAITED;
+}
+
+/* Only who has an account of their own: of others nobody could say how much they leave. */
+static void leave_message(Chat *chat, uint32_t session, const Name *to, uint32_t uid, Arguments text)
+{
+    Recall recall = ask_counts(chat, session, uid);
+    Recalled recalled;
+    MailCounts counts;
+
+    if (!person_is_verified(chat, session)) {
+        chat_error(chat, session, "%s is not here. Who comes in with an account can leave a message.",
+                   to->bytes);
+        return;
+    }
+    if (text.n > LIMIT_MAIL_BYTES) {
+        chat_error(chat, session, "%s is not here. A message that is left may have %d bytes; yours has %zu.",
+                   to->bytes, LIMIT_MAIL_BYTES, text.n);
+        return;
+    }
+    if (!command_take_answer(chat, session, &recall, &recalled))
+        return;
+    memcpy(&counts, recalled.bytes, sizeof counts);
+    if (counts.from >= MAIL_FROM_MAX || counts.to >= MAIL_TO_MAX) {
+        chat_error(chat, session, "%s is not here, and %s.", to->bytes,
+                   counts.from >= MAIL_FROM_MAX ? "as many messages of yours wait as may"
+                                                : "there is no place for one more message");
+        return;
+    }
+    mail_leave(chat, session, to, uid, text.text, text.n);
+    chat_reply(chat, session, "%s is not here, and will be told on coming back.", to->bytes);
+}
+
 int command_msg(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
-    uint32_t to = command_find_person(chat, session, word);
+    uint32_t to, uid;
+    Name nick;
 
-    if (to == SLOT_NONE)
-        return 0;
-    if (arguments.n == 0)
+    if (arguments.n == 0) {
         chat_error(chat, session, "/msg needs more words: /msg NICK TEXT");
-    else
+        return 0;
+    }
+    if (is_away_account(chat, word, &nick, &uid) == NAME_IS_RESERVED) {
+        leave_message(chat, session, &nick, uid, arguments);
+        return 0;
+    }
+    to = command_find_person(chat, session, word);
+    if (to != SLOT_NONE)
         say_privately(chat, session, to, arguments);
     return 0;
 }
@@ -174,16 +240,22 @@ int command_reply(Chat *chat, uint32_t session, Arguments arguments)
     return 0;
 }
 
-static void answer_rooms_of(Chat *chat, uint32_t session)
+/* Those that the asker is told of. */
+static void answer_rooms_of(Chat *chat, uint32_t session, uint32_t asker)
 {
     uint32_t member = chat->sessions[session].first_member;
     const char *separator = "in";
 
     for (; member != SLOT_NONE; member = chat->members[member].next_of_session) {
-        chat_answer(chat, "%s #%s", separator,
-                    chat->state.rooms[chat->state.members[member].room].name.bytes);
+        uint32_t room = chat->state.members[member].room;
+
+        if (!keep_is_seen(chat, room, asker))
+            continue;
+        chat_answer(chat, "%s #%s", separator, chat->state.rooms[room].name.bytes);
         separator = ",";
     }
+    if (separator[0] != ',')
+        chat_answer(chat, "here");
 }
 
 static void answer_ago(Chat *chat, uint32_t then)
@@ -209,7 +281,7 @@ int command_whois(Chat *chat, uint32_t session, Arguments arguments)
     record = session_record(chat, who);
     away = &chat->state.aways[who];
     chat_answer(chat, "%s%s is ", record->nick.bytes, person_mark(chat, who, session));
-    answer_rooms_of(chat, who);
+    answer_rooms_of(chat, who, session);
     if (person_is_verified(chat, who))
         chat_answer(chat, ".\nHas an account of this host%s",
                     person_is_operator(chat, who) ? ", and is an operator" : "");
@@ -309,6 +381,7 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
                    chat->config->max_ignores);
     for (uint32_t other = person_next(chat, session); other != session; other = person_next(chat, other))
         ignore_copy(chat, other, session);
+    mail_note_settings(chat, session);
     return 0;
 }
 

@@ -8,8 +8,8 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/macro.h"
-#include "base/parse.h"
 #include "chat/command.h"
+#include "chat/keep.h"
 #include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
@@ -20,16 +20,20 @@ enum {
     ANSWER_REST = 256, /* bytes kept for the last words of a list */
 };
 
-/* The name in `word`, with or without its #. False: it is none, and the asker was told. */
-static bool parse_room(Chat *chat, uint32_t session, Arguments word, uint32_t max_chars, Name *ret_name)
+int command_parse_room(Arguments word, uint32_t max_chars, Name *ret_name)
 {
-    int r;
-
     if (word.n > 0 && word.text[0] == '#') {
         word.text++;
         word.n--;
     }
-    r = name_parse(word.text, word.n, max_chars, ret_name);
+    return name_parse(word.text, word.n, max_chars, ret_name);
+}
+
+/* False: it is none, and the asker was told. */
+static bool parse_room(Chat *chat, uint32_t session, Arguments word, uint32_t max_chars, Name *ret_name)
+{
+    int r = command_parse_room(word, max_chars, ret_name);
+
     if (r == NAME_TOO_LONG)
         chat_error(chat, session, "The name of a room may have %u characters; that one has more.", max_chars);
     else if (r != 0)
@@ -37,8 +41,7 @@ static bool parse_room(Chat *chat, uint32_t session, Arguments word, uint32_t ma
     return r == 0;
 }
 
-/* The room in `word`, or the current one. SLOT_NONE: there is none of that name, and the asker was told. */
-static uint32_t find_room(Chat *chat, uint32_t session, Arguments word)
+uint32_t command_find_room(Chat *chat, uint32_t session, Arguments word)
 {
     uint32_t room;
     Name name;
@@ -48,6 +51,8 @@ static uint32_t find_room(Chat *chat, uint32_t session, Arguments word)
     if (!parse_room(chat, session, word, NAME_MAX_CHARS, &name))
         return SLOT_NONE;
     room = room_find(chat, &name);
+    if (room != SLOT_NONE && !keep_is_seen(chat, room, session))
+        room = SLOT_NONE;
     if (room == SLOT_NONE)
         chat_error(chat, session, "There is no room #%s. /rooms lists them, /join makes one.", name.bytes);
     return room;
@@ -71,7 +76,7 @@ static void answer_topic(Chat *chat, uint32_t room)
     chat_answer(chat, "\nTopic of #%s: %.*s", record->name.bytes, record->topic_n, record->topic);
 }
 
-static bool show_history(Chat *chat, uint32_t session, uint32_t room, uint32_t n)
+bool command_replay(Chat *chat, uint32_t session, uint32_t room, uint32_t n)
 {
     TranscriptSpan span;
 
@@ -90,57 +95,97 @@ static void tell_others(Chat *chat, uint32_t session, const char *what, const Na
         chat_reply(chat, other, "You %s #%s, by another of your connections.", what, room->bytes);
 }
 
+/* What an archive has of a room that is about to be made, or in which nothing was said since. False: it is
+ * not asked for. */
+static bool ask_past(const Chat *chat, uint32_t session, const Name *name, Recall *ret_recall)
+{
+    uint32_t room;
+
+    *ret_recall = (Recall){
+        .kind = RECALL_ROOM, .asker = session_record(chat, session)->serial, .n = chat->config->history};
+    name_fold(name->bytes, name->n, &ret_recall->room);
+    room = room_find(chat, name);
+    return room == SLOT_NONE || (chat->rooms[room].n_members == 0 && chat->state.rooms[room].last_said == 0 &&
+                                 keep_may_enter(chat, room, session));
+}
+
+bool command_join_must_wait(Chat *chat, uint32_t session, Arguments arguments)
+{
+    Recall recall;
+    Name name;
+
+    return command_parse_room(arguments, chat->config->max_nick_length, &name) == 0 &&
+           ask_past(chat, session, &name, &recall) && chat_recall(chat, &recall, NULL) == RECALL_AWAITED;
+}
+
+/* Why room_join() did not let them in. */
+static void tell_refused(Chat *chat, uint32_t session, const Name *name, int why)
+{
+    const char *founder;
+
+    switch (why) {
+    case ROOM_TOO_MANY:
+        chat_log_limit(chat, CHAT_LIMIT_ROOMS,
+                       (LogEvent){.nick = session_record(chat, session)->nick.bytes, .room = name->bytes});
+        chat_error(chat, session,
+                   "There are as many rooms as there may be: %u. /rooms lists them; join one of those.",
+                   chat->config->max_rooms);
+        break;
+    case ROOM_TOO_MANY_OF_CLIENT:
+        chat_error(chat, session, "You are in as many rooms as you may be: %u. /leave one of them first.",
+                   chat->sessions[session].n_rooms);
+        break;
+    case ROOM_NOT_INVITED:
+        founder = chat->state.rooms[room_find(chat, name)].founder.bytes;
+        chat_error(chat, session, "#%s is locked: by invitation only. Ask %s for one.", name->bytes,
+                   founder[0] != '\0' ? founder : "an operator");
+        break;
+    case ROOM_IS_CLOSED:
+        chat_error(chat, session, "#%s is just being closed. Try again.", name->bytes);
+        break;
+    default:
+        break;
+    }
+}
+
 int command_join(Chat *chat, uint32_t session, Arguments arguments)
 {
     uint32_t room, n_rooms = chat->sessions[session].n_rooms;
+    bool is_new, has_past;
+    Recalled recalled;
+    Recall recall;
     Name name;
     int r;
 
     if (!parse_room(chat, session, arguments, chat->config->max_nick_length, &name))
         return 0;
+    is_new = room_find(chat, &name) == SLOT_NONE;
+    has_past = ask_past(chat, session, &name, &recall);
     r = room_join(chat, session, &name, &room);
-    if (r == ROOM_TOO_MANY)
-        chat_log_limit(chat, CHAT_LIMIT_ROOMS,
-                       (LogEvent){.nick = session_record(chat, session)->nick.bytes, .room = name.bytes});
-    if (r == ROOM_TOO_MANY)
-        chat_error(chat, session,
-                   "There are as many rooms as there may be: %u. /rooms lists them; join one of those.",
-                   chat->config->max_rooms);
-    else if (r == ROOM_TOO_MANY_OF_CLIENT)
-        chat_error(chat, session, "You are in as many rooms as you may be: %u. /leave one of them first.",
-                   n_rooms);
-    if (r != 0)
+    if (r != 0) {
+        tell_refused(chat, session, &name, r);
         return MIN(r, 0);
-
+    }
+    if (has_past && chat_recall(chat, &recall, &recalled) == RECALL_ANSWERED && recalled.trouble == NULL)
+        recall_room(chat, room, &recalled);
     state_edit_session(&chat->state, session)->current_room = room;
     answer_where(chat, room);
     if (chat->state.rooms[room].topic_n > 0)
         answer_topic(chat, room);
+    if (is_new && person_is_verified(chat, session) && !keep_is_founder(chat, room, session))
+        chat_answer(chat, "\nYou have %d rooms already, so this one belongs to nobody.", LIMIT_ROOMS_FOUNDED);
     chat_answer_send(chat, session);
     if (chat->sessions[session].n_rooms > n_rooms) {
-        (void) show_history(chat, session, room, chat->config->history);
+        (void) command_replay(chat, session, room, chat->config->history);
         tell_others(chat, session, "came into", &name);
     }
     return 0;
 }
 
-/* The other sessions have another current room if theirs was left. */
-static void move_others(Chat *chat, uint32_t session, uint32_t room)
-{
-    uint32_t other = person_next(chat, session);
-
-    for (; other != session; other = person_next(chat, other))
-        if (session_record(chat, other)->current_room == room)
-            state_edit_session(&chat->state, other)->current_room =
-                chat->state.members[chat->sessions[other].first_member].room;
-}
-
 int command_leave(Chat *chat, uint32_t session, Arguments arguments)
 {
-    SessionRecord *record = state_edit_session(&chat->state, session);
-    Name left, lobby = chat->state.rooms[ROOM_LOBBY].name;
-    uint32_t room = find_room(chat, session, arguments), next;
-    int r = 0;
+    uint32_t room = command_find_room(chat, session, arguments);
+    Name left;
 
     if (room == SLOT_NONE)
         return 0;
@@ -154,28 +199,26 @@ int command_leave(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     room_leave(chat, session, room);
-    if (chat->sessions[session].n_rooms == 0)
-        r = room_join(chat, session, &lobby, &next);
-    if (r != 0)
-        return error_fold(r);
-    if (record->current_room == room)
-        record->current_room = chat->state.members[chat->sessions[session].first_member].room;
-    move_others(chat, session, room);
     tell_others(chat, session, "left", &left);
     chat_answer(chat, "You left #%s. ", left.bytes);
-    answer_where(chat, record->current_room);
+    answer_where(chat, session_record(chat, session)->current_room);
     chat_answer_send(chat, session);
     return 0;
 }
 
-/* The largest rooms, in order. Returns how many. */
-static uint32_t largest_rooms(const Chat *chat, uint32_t top[ROOMS_LISTED])
+/* The largest rooms of which somebody is told, in order. Returns how many; *ret_n_all: with those that are
+ * not among them. */
+static uint32_t largest_rooms(const Chat *chat, uint32_t session, uint32_t top[ROOMS_LISTED],
+                              uint32_t *ret_n_all)
 {
     uint32_t n = 0, at;
 
+    *ret_n_all = 0;
     for (uint32_t room = 0; room < chat->room_slots.n_touched; room++) {
-        if (chat->state.rooms[room].created_wall == 0 || chat->rooms[room].n_members == 0)
+        if (chat->state.rooms[room].created_wall == 0 || !keep_is_seen(chat, room, session) ||
+            (room == ROOM_LOBBY && chat->rooms[room].n_members == 0))
             continue;
+        ++*ret_n_all;
         for (at = n; at > 0 && chat->rooms[top[at - 1]].n_people < chat->rooms[room].n_people; at--)
             if (at < ROOMS_LISTED)
                 top[at] = top[at - 1];
@@ -188,14 +231,15 @@ static uint32_t largest_rooms(const Chat *chat, uint32_t top[ROOMS_LISTED])
 
 int command_rooms(Chat *chat, uint32_t session, Arguments arguments)
 {
-    uint32_t top[ROOMS_LISTED], n = largest_rooms(chat, top), n_all = chat_n_rooms(chat), i;
+    uint32_t top[ROOMS_LISTED], n_all, n = largest_rooms(chat, session, top, &n_all), i;
 
     (void) arguments;
     chat_answer(chat, "%u room%s:", n_all, n_all == 1 ? "" : "s");
     for (i = 0; i < n && sizeof chat->answer.text - chat->answer.n > LIMIT_TOPIC_BYTES + ANSWER_REST; i++) {
         const RoomRecord *room = &chat->state.rooms[top[i]];
 
-        chat_answer(chat, "\n#%s (%u)%s%.*s", room->name.bytes, chat->rooms[top[i]].n_people,
+        chat_answer(chat, "\n#%s (%u%s%s)%s%.*s", room->name.bytes, chat->rooms[top[i]].n_people,
+                    room->flags & ROOM_LOCKED ? ", locked" : "", room->flags & ROOM_HIDDEN ? ", hidden" : "",
                     room->topic_n > 0 ? " " : "", room->topic_n, room->topic);
     }
     if (i < n_all)
@@ -206,7 +250,7 @@ int command_rooms(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_who(Chat *chat, uint32_t session, Arguments arguments)
 {
-    uint32_t room = find_room(chat, session, arguments), member, n, n_listed = 0;
+    uint32_t room = command_find_room(chat, session, arguments), member, n, n_listed = 0;
     size_t line = 0;
 
     if (room == SLOT_NONE)
@@ -245,6 +289,10 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
     if (arguments.n > chat->config->max_topic_length) {
         chat_error(chat, session, "A topic may have %u bytes; yours has %zu.", chat->config->max_topic_length,
                    arguments.n);
+    } else if (arguments.n > 0 && (record->flags & ROOM_TOPIC_LOCKED) &&
+               !keep_may_change(chat, room, session)) {
+        chat_error(chat, session, "The topic of #%s is locked: only %s%soperators set it.",
+                   record->name.bytes, record->founder.bytes, record->founder.n > 0 ? " and " : "");
     } else if (arguments.n > 0) {
         if (arguments_equal(arguments, "-"))
             arguments.n = 0;
@@ -255,28 +303,12 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
                    arguments.n > 0 ? "The topic of #%s is set." : "The topic of #%s is cleared.",
                    record->name.bytes);
     } else if (record->topic_n > 0) {
-        chat_reply(chat, session, "Topic of #%s, set by %s: %.*s", record->name.bytes, record->topic_by.bytes,
-                   record->topic_n, record->topic);
+        /* Who set a topic that an archive remembers may be forgotten. */
+        chat_reply(chat, session, "Topic of #%s%s%s: %.*s", record->name.bytes,
+                   record->topic_by.n > 0 ? ", set by " : "", record->topic_by.bytes, record->topic_n,
+                   record->topic);
     } else {
         chat_reply(chat, session, "#%s has no topic. /topic TEXT sets one.", record->name.bytes);
     }
-    return 0;
-}
-
-int command_history(Chat *chat, uint32_t session, Arguments arguments)
-{
-    uint32_t room = session_record(chat, session)->current_room;
-    uint64_t n = MAX(chat->config->history, 1U);
-    char text[8] = "";
-
-    if (arguments.n > 0) {
-        memcpy(text, arguments.text, MIN(arguments.n, sizeof text - 1));
-        if (arguments.n >= sizeof text || parse_number(text, &n) != 0 || n < 1 || n > LIMIT_HISTORY) {
-            chat_error(chat, session, "/history takes a number of lines from 1 to %d.", LIMIT_HISTORY);
-            return 0;
-        }
-    }
-    if (!show_history(chat, session, room, (uint32_t) n))
-        chat_reply(chat, session, "Nothing is remembered of #%s.", chat->state.rooms[room].name.bytes);
     return 0;
 }

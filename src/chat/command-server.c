@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "chat/command.h"
+#include "chat/mail.h"
 #include "chat/person.h"
 #include "chat/session.h"
 
@@ -68,6 +69,7 @@ int command_set(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     set_bit(chat, session, SETTINGS[i].bit, is_on);
+    mail_note_settings(chat, session);
     chat_reply(chat, session, "%s is %s now.", SETTINGS[i].name, is_on ? SETTINGS[i].yes : SETTINGS[i].no);
     return 0;
 }

@@ -27,15 +27,25 @@ static bool is_meant(const IgnoredRecord *record, uint64_t hash, uint64_t who)
            (serial != 0 && (record->serial & ~IGNORED_KINDS) == serial);
 }
 
-bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry)
+static bool has(const Chat *chat, uint32_t session, uint64_t hash, uint64_t who)
 {
     const IgnoredRecord *records = ignore_records(chat, session);
-    uint64_t who = entry->from | (entry->is_verified ? IGNORED_VERIFIED : IGNORED_GUEST);
 
     for (uint8_t i = 0; i < chat->sessions[session].n_ignored; i++)
-        if (is_meant(&records[i], entry->from_hash, who))
+        if (is_meant(&records[i], hash, who))
             return true;
     return false;
+}
+
+bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry)
+{
+    return has(chat, session, entry->from_hash,
+               entry->from | (entry->is_verified ? IGNORED_VERIFIED : IGNORED_GUEST));
+}
+
+bool ignore_has_bearer(const Chat *chat, uint32_t session, uint32_t bearer)
+{
+    return has(chat, session, chat->sessions[bearer].nick_hash, ignore_who(chat, bearer));
 }
 
 uint64_t ignore_who(const Chat *chat, uint32_t bearer)

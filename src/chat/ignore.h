@@ -14,6 +14,8 @@
 
 /* Whether it ignores who said that. */
 bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry);
+/* Whether it ignores whoever bears a name. */
+bool ignore_has_bearer(const Chat *chat, uint32_t session, uint32_t bearer);
 /* What ignore_add() and ignore_remove() are told of who bears a name. */
 uint64_t ignore_who(const Chat *chat, uint32_t bearer);
 /* Adds a name. False: MaxIgnores= are ignored already. */

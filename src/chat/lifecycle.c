@@ -8,7 +8,9 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/keep.h"
 #include "chat/lifecycle.h"
+#include "chat/mail.h"
 #include "chat/restore.h"
 #include "chat/room.h"
 #include "chat/rule.h"
@@ -26,6 +28,8 @@ static int chat_allocate(Chat *chat)
         r = slots_init(&chat->member_slots, header->max_members);
     if (r == 0)
         r = slots_init(&chat->rule_slots, header->max_rules);
+    if (r == 0)
+        r = slots_init(&chat->invite_slots, header->max_invites);
     if (r < 0)
         return error_trace(r);
     chat->sessions = calloc(header->max_sessions, sizeof *chat->sessions);
@@ -60,7 +64,7 @@ static int chat_setup(Chat *chat, const Config *config, const Log *log)
     chat_set_rates(chat, config);
     chat->log = log;
     chat->first_lagging = SLOT_NONE;
-    chat->next_summary = UINT64_MAX;
+    chat->next_summary = chat->close_from = UINT64_MAX;
     chat_set_time(chat, clock_monotonic(), clock_wall());
     chat->started_wall = chat->wall;
     transcript_init(&chat->transcript, &chat->state, chat_reclaim, chat);
@@ -116,6 +120,7 @@ void chat_done(Chat *chat)
     free(chat->members);
     free(chat->rooms);
     free(chat->sessions);
+    slots_done(&chat->invite_slots);
     slots_done(&chat->rule_slots);
     slots_done(&chat->member_slots);
     slots_done(&chat->room_slots);
@@ -155,4 +160,7 @@ void chat_tick(Chat *chat)
         room_tell_summaries(chat);
     if (chat->has_new_bans)
         rule_enforce(chat);
+    if (chat->n_expecting > 0)
+        mail_tick(chat);
+    keep_tick(chat);
 }

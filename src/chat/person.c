@@ -2,7 +2,21 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/macro.h"
 #include "chat/ignore.h"
+#include "chat/note.h"
 #include "chat/person.h"
+#include "chat/rule.h"
+
+bool person_is_operator(const Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+    const RuleRecord *rule;
+
+    if (record->standing & STANDING_OPERATOR)
+        return true;
+    rule = record->standing & STANDING_VERIFIED ? rule_find(chat, RULE_OPERATOR, &record->peer) : NULL;
+    /* The uid may be somebody else's by now. */
+    return rule != NULL && name_is_same(&rule->whom, &record->nick);
+}
 
 bool person_is_first(const Chat *chat, uint32_t session)
 {
@@ -74,4 +88,12 @@ void person_copy(Chat *chat, uint32_t to, uint32_t from)
     if (record->flags & SESSION_AWAY)
         *state_edit_away(&chat->state, to) = chat->state.aways[from];
     ignore_copy(chat, to, from);
+}
+
+void person_note_seen(Chat *chat, uint32_t session)
+{
+    static const Note seen = {.kind = NOTE_SEEN};
+
+    if (person_next(chat, session) == session && !name_is_guest(&session_record(chat, session)->nick))
+        note_append(chat, SLOT_NONE, session, &seen);
 }

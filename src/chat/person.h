@@ -25,11 +25,8 @@ static inline bool person_is_verified(const Chat *chat, uint32_t session)
     return session_record(chat, session)->standing & STANDING_VERIFIED;
 }
 
-/* All sessions of a person are, or none. */
-static inline bool person_is_operator(const Chat *chat, uint32_t session)
-{
-    return session_record(chat, session)->standing & STANDING_OPERATOR;
-}
+/* By the group of the host, or by a rule (/op). */
+bool person_is_operator(const Chat *chat, uint32_t session);
 
 /* The next session of the same person: in a ring, so that it is `session` itself where there is no other. */
 static inline uint32_t person_next(const Chat *chat, uint32_t session)
@@ -47,6 +44,7 @@ static inline bool person_is_same(const Chat *chat, uint32_t one, uint32_t other
 #define PERSON_ADDRESS (UINT64_C(1) << 63)
 /* And for all that are connected: no account has that uid (chown(2)). */
 #define PERSON_EVERYBODY (PERSON_ADDRESS | UINT32_MAX)
+#define PERSON_NOBODY (PERSON_EVERYBODY + 1)
 static inline uint64_t person_address(const Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
@@ -80,3 +78,6 @@ void person_unlink(Chat *chat, uint32_t session);
 void person_set_operator(Chat *chat, uint32_t session, bool is_operator);
 /* Gives a new session what its person has: settings, away text, ignored names. */
 void person_copy(Chat *chat, uint32_t to, uint32_t from);
+/* For the archive: whoever has a name of their own is here, or was until now. Of the only session of a
+ * person. */
+void person_note_seen(Chat *chat, uint32_t session);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/check.h"
+#include "chat/keep.h"
 #include "chat/person.h"
 #include "chat/restore.h"
 #include "chat/room.h"
@@ -68,6 +69,8 @@ static int restore_rooms(Chat *chat, uint32_t n)
         r = room_index(chat, room, &rooms[room].name);
         if (rooms[room].n_came + rooms[room].n_left + rooms[room].n_renamed > 0)
             chat->next_summary = chat->now;
+        if (rooms[room].flags & ROOM_CLOSING)
+            chat->close_from = 0;
     }
     return r > 0 ? RESTORE_DAMAGED : error_trace(r);
 }
@@ -114,6 +117,19 @@ static void restore_rules(Chat *chat, uint32_t n)
         slots_count(&chat->rule_slots, rules[rule].number != 0);
 }
 
+static void restore_invites(Chat *chat, uint32_t n)
+{
+    const InviteRecord *invites = chat->state.invites;
+
+    while (n > 0 && invites[n - 1].whom == 0)
+        n--;
+    for (uint32_t invite = 0; invite < n; invite++) {
+        slots_count(&chat->invite_slots, invites[invite].whom != 0);
+        if (invites[invite].whom != 0)
+            invite_count(chat, &invites[invite]);
+    }
+}
+
 /* What only the lists can tell of a session: `last_seen` has for each room the last session that was seen in
  * it, plus 1. */
 static const char *find_fault(const Chat *chat, uint32_t session, uint32_t *last_seen)
@@ -136,7 +152,20 @@ static const char *find_fault(const Chat *chat, uint32_t session, uint32_t *last
     return NULL;
 }
 
-/* Everybody is somewhere, and every room but the lobby has somebody. 0, or -ENOMEM. */
+static const char *find_fault_of_room(const Chat *chat, uint32_t room)
+{
+    bool is_empty = chat->rooms[room].n_members == 0;
+
+    if (chat->state.rooms[room].created_wall == 0)
+        return NULL;
+    if (is_empty && room != ROOM_LOBBY && !keep_is_kept(chat, room))
+        return "a room has nobody in it";
+    if (room != ROOM_LOBBY && is_empty != (chat->state.rooms[room].empty_since != 0))
+        return "whether somebody is in a room";
+    return chat->rooms[room].n_invites > LIMIT_INVITES_ROOM ? "too many are invited into a room" : NULL;
+}
+
+/* Everybody is somewhere, and every room that is not kept has somebody. 0, or -ENOMEM. */
 static int find_stray(const Chat *chat, const char **ret_why)
 {
     uint32_t *last_seen = calloc(chat->room_slots.n_touched + 1, sizeof *last_seen);
@@ -147,9 +176,8 @@ static int find_stray(const Chat *chat, const char **ret_why)
     for (uint32_t session = 0; session < chat->session_slots.n_touched && *ret_why == NULL; session++)
         if (session_record(chat, session)->serial != 0)
             *ret_why = find_fault(chat, session, last_seen);
-    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched && *ret_why == NULL; room++)
-        if (chat->state.rooms[room].created_wall != 0 && chat->rooms[room].n_members == 0)
-            *ret_why = "a room has nobody in it";
+    for (uint32_t room = 0; room < chat->room_slots.n_touched && *ret_why == NULL; room++)
+        *ret_why = find_fault_of_room(chat, room);
     free(last_seen);
     return 0;
 }
@@ -170,6 +198,8 @@ int restore_run(Chat *chat)
             r = restore_rooms(chat, use.n_rooms);
         if (r == 0)
             r = restore_members(chat, use.n_members);
+        if (r == 0)
+            restore_invites(chat, use.n_invites);
         if (r == 0)
             r = find_stray(chat, &why);
         restore_rules(chat, use.n_rules);

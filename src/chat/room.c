@@ -7,6 +7,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/keep.h"
 #include "chat/person.h"
 #include "chat/room.h"
 
@@ -19,10 +20,12 @@ int room_index(Chat *chat, uint32_t room, const Name *name)
         return ROOM_NAME_TAKEN;
     chat->rooms[room].first_member = SLOT_NONE;
     chat->rooms[room].n_members = chat->rooms[room].n_people = 0;
+    chat->rooms[room].n_invites = chat->rooms[room].n_invited_accounts = 0;
+    chat->n_empty_rooms++;
     return error_trace(index_add(&chat->room_names, key.bytes, key.n, room));
 }
 
-static int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
+int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
 {
     uint32_t room = slots_take(&chat->room_slots);
     int r;
@@ -38,11 +41,14 @@ static int room_make(Chat *chat, const Name *name, uint32_t *ret_room)
     return 0;
 }
 
-static void room_free(Chat *chat, uint32_t room)
+void room_end(Chat *chat, uint32_t room)
 {
     RoomRecord *record = state_edit_room(&chat->state, room);
     NameKey key;
 
+    assert(chat->rooms[room].n_members == 0 && room != ROOM_LOBBY);
+    invite_remove_all(chat, room);
+    chat->n_empty_rooms--;
     name_fold(record->name.bytes, record->name.n, &key);
     index_remove(&chat->room_names, key.bytes, key.n);
     record->created_wall = 0;
@@ -75,6 +81,7 @@ void room_link(Chat *chat, uint32_t member, uint32_t session, uint32_t room)
     RoomSide *of_room = &chat->rooms[room];
     MemberSide *side = &chat->members[member];
 
+    chat->n_empty_rooms -= of_room->n_members == 0;
     of_room->n_people += !person_is_elsewhere(chat, room, session);
     *side = (MemberSide){
         .previous_in_room = SLOT_NONE,
@@ -104,6 +111,7 @@ static void room_unlink(Chat *chat, uint32_t member, uint32_t session, uint32_t 
         link = &chat->members[*link].next_of_session;
     *link = side->next_of_session;
     chat->rooms[room].n_members--;
+    chat->n_empty_rooms += chat->rooms[room].n_members == 0;
     chat->rooms[room].n_people -= !person_is_elsewhere(chat, room, session);
     chat->sessions[session].n_rooms--;
 }
@@ -143,34 +151,58 @@ static void room_remove(Chat *chat, uint32_t session, uint32_t room)
     slots_give(&chat->member_slots, member);
 }
 
-static void room_free_if_empty(Chat *chat, uint32_t room)
+static void room_settle_if_empty(Chat *chat, uint32_t room)
 {
-    if (chat->rooms[room].n_members == 0 && room != ROOM_LOBBY)
-        room_free(chat, room);
+    if (chat->rooms[room].n_members > 0 || room == ROOM_LOBBY)
+        return;
+    if (keep_is_kept(chat, room))
+        keep_begin_empty(chat, room);
+    else
+        room_end(chat, room);
+}
+
+/* Whether somebody who is not in it may enter the room, or make one (SLOT_NONE). 0, or one of the answers of
+ * room_join(). */
+static int room_may_join(const Chat *chat, uint32_t session, uint32_t room)
+{
+    uint32_t max = chat_room_bound(chat);
+
+    if (room != SLOT_NONE && (chat->state.rooms[room].flags & ROOM_CLOSING))
+        return ROOM_IS_CLOSED;
+    if (room != SLOT_NONE && !keep_may_enter(chat, room, session))
+        return ROOM_NOT_INVITED;
+    if (chat->config->max_rooms_per_client != 0)
+        max = MIN(max, chat->config->max_rooms_per_client);
+    if (chat->sessions[session].n_rooms >= max || !has_places(chat, session))
+        return ROOM_TOO_MANY_OF_CLIENT;
+    if (room != SLOT_NONE)
+        return 0;
+    /* The lobby is not one of those that MaxRooms= counts. */
+    max = chat->config->max_rooms != 0 ? chat->config->max_rooms : LIMIT_ROOMS;
+    return slots_n_used(&chat->room_slots) > MIN(max, chat->state.header->max_rooms - 1) ? ROOM_TOO_MANY : 0;
 }
 
 int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room)
 {
-    uint32_t room = room_find(chat, name), max = chat_room_bound(chat), other = session;
+    uint32_t room = room_find(chat, name), other = session;
     int r;
 
     if (room != SLOT_NONE && room_member(chat, room, session) != SLOT_NONE) {
         *ret_room = room;
         return 0;
     }
-    if (chat->config->max_rooms_per_client != 0)
-        max = MIN(max, chat->config->max_rooms_per_client);
-    if (chat->sessions[session].n_rooms >= max || !has_places(chat, session))
-        return ROOM_TOO_MANY_OF_CLIENT;
+    r = room_may_join(chat, session, room);
+    if (r != 0)
+        return r;
     if (room == SLOT_NONE) {
-        /* The lobby is not one of those that MaxRooms= counts. */
-        max = chat->config->max_rooms != 0 ? chat->config->max_rooms : LIMIT_ROOMS;
-        if (slots_n_used(&chat->room_slots) > MIN(max, chat->state.header->max_rooms - 1))
-            return ROOM_TOO_MANY;
         r = room_make(chat, name, &room);
         if (r < 0)
             return error_trace(r);
+        if (person_is_verified(chat, session) && room != ROOM_LOBBY)
+            (void) keep_found(chat, room, session, session);
     }
+    if (chat->state.rooms[room].empty_since != 0)
+        state_edit_room(&chat->state, room)->empty_since = 0;
     do
         room_add(chat, other, room, state_edit_counters(&chat->state)->next_member++);
     while ((other = person_next(chat, other)) != session);
@@ -210,15 +242,30 @@ void room_follow(Chat *chat, uint32_t session, uint32_t other)
     reverse_rooms(chat, session);
 }
 
+void room_put_out(Chat *chat, uint32_t session, uint32_t room)
+{
+    Name lobby = chat->state.rooms[ROOM_LOBBY].name;
+    uint32_t each = session, next;
+    int r = 0;
+
+    do
+        room_remove(chat, each, room);
+    while ((each = person_next(chat, each)) != session);
+    room_settle_if_empty(chat, room);
+    if (chat->sessions[session].n_rooms == 0)
+        r = room_join(chat, session, &lobby, &next);
+    assert(r == 0); /* the lobby is there, and has a place for everybody */
+    do
+        if (session_record(chat, each)->current_room == room)
+            state_edit_session(&chat->state, each)->current_room =
+                chat->state.members[chat->sessions[each].first_member].room;
+    while ((each = person_next(chat, each)) != session);
+}
+
 void room_leave(Chat *chat, uint32_t session, uint32_t room)
 {
-    uint32_t other = session;
-
     room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
-    do
-        room_remove(chat, other, room);
-    while ((other = person_next(chat, other)) != session);
-    room_free_if_empty(chat, room);
+    room_put_out(chat, session, room);
 }
 
 void room_drop(Chat *chat, uint32_t session, uint32_t room)
@@ -226,7 +273,7 @@ void room_drop(Chat *chat, uint32_t session, uint32_t room)
     if (!person_is_elsewhere(chat, room, session))
         room_announce(chat, room, ENTRY_LEFT, session, NULL, 0);
     room_remove(chat, session, room);
-    room_free_if_empty(chat, room);
+    room_settle_if_empty(chat, room);
 }
 
 void room_announce(Chat *chat, uint32_t room, EntryKind kind, uint32_t session, const char *text, size_t n)
@@ -298,10 +345,14 @@ bool room_history(const Chat *chat, uint32_t room, uint32_t n, TranscriptSpan *r
 
     if (entry == NULL || n == 0)
         return false;
-    *ret_span = (TranscriptSpan){.first = last, .last = last};
-    while (--n > 0 && (entry = transcript_at(&chat->transcript, entry->prev)) != NULL)
+    *ret_span = (TranscriptSpan){.first = 0, .last = last};
+    for (; entry != NULL && n > 0; entry = transcript_at(&chat->transcript, entry->prev)) {
+        if (entry->is_taken_back)
+            continue;
         ret_span->first = entry->pos;
-    return true;
+        n--;
+    }
+    return ret_span->first != 0;
 }
 
 void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *text, size_t n)
@@ -316,7 +367,7 @@ void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *tex
     chat_tell_room(chat, room, ENTRY_TOPIC, session, text, n);
 }
 
-static void copy_entry(Chat *to, const Entry *entry, uint32_t room)
+void room_recall(Chat *to, uint32_t room, const Entry *entry)
 {
     RoomRecord *record = state_edit_room(&to->state, room);
     EntryDraft draft = {
@@ -326,12 +377,14 @@ static void copy_entry(Chat *to, const Entry *entry, uint32_t room)
         .prev = record->last_said,
         .wall = entry->wall,
         .nick = entry_nick(entry),
-        .room_name = entry_room(entry),
+        .room_name = record->name.bytes,
         .text = entry_text(entry),
         .nick_n = entry->nick_n,
-        .room_name_n = entry->room_n,
+        .room_name_n = record->name.n,
         .text_n = entry->text_n,
         .is_verified = entry->is_verified,
+        .is_recalled = true,
+        .uid = entry_uid(entry),
     };
 
     record->last_said = transcript_append(&to->transcript, &draft);
@@ -348,12 +401,13 @@ void room_copy(Chat *to, const Chat *from, uint32_t room)
     new->topic_by = old->topic_by;
     new->topic_n = old->topic_n;
     memcpy(new->topic, old->topic, sizeof new->topic);
+    new->flags = old->flags &ROOM_TOPIC_LOCKED;
     chat_commit(to);
     for (; entry != NULL && n < LIMIT_HISTORY; entry = transcript_at(&from->transcript, entry->prev))
         places[n++] = entry->pos;
     while (n > 0) {
         chat_reserve(to, SLOT_NONE);
-        copy_entry(to, transcript_at(&from->transcript, places[--n]), room);
+        room_recall(to, room, transcript_at(&from->transcript, places[--n]));
         chat_commit(to);
     }
     chat_end_turn(to);

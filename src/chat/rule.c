@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "chat/peer.h"
 #include "chat/person.h"
+#include "chat/note.h"
 #include "chat/rule.h"
 #include "chat/session.h"
 
@@ -204,30 +205,92 @@ static void remove_ended(Chat *chat)
         }
 }
 
+/* Nothing is left in the bytes between the fields: equal notes are equal bytes. */
+void rule_note(Chat *chat, const RuleRecord *rule)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_RULE;
+    note.rule.number = rule->number;
+    note.rule.until = rule->until;
+    note.rule.wall = chat->wall;
+    memcpy(note.rule.subject.address, rule->subject.address, sizeof rule->subject.address);
+    note.rule.subject.uid = rule->subject.uid;
+    note.rule.subject.n_bits = rule->subject.n_bits;
+    note.rule.subject.is_uid = rule->subject.is_uid;
+    note.rule.whom = rule->whom;
+    note.rule.by = rule->by;
+    note.rule.kind = rule->kind;
+    note.rule.reason_n = rule->reason_n;
+    memcpy(note.rule.reason, rule->reason, rule->reason_n);
+    note_append(chat, SLOT_NONE, SLOT_NONE, &note);
+}
+
+/* In a free place. RULE_TOO_MANY: there is none. */
+static int rule_put(Chat *chat, const RuleRecord *rule)
+{
+    uint32_t place = slots_take(&chat->rule_slots);
+
+    if (place == SLOT_NONE)
+        return RULE_TOO_MANY;
+    *state_edit_rule(&chat->state, place) = *rule;
+    return 0;
+}
+
+/* A number that no rule has had. */
+static uint64_t next_number(Chat *chat, uint64_t at_least)
+{
+    uint64_t *next = state_edit(&chat->state, &chat->state.header->next_rule, sizeof *next);
+    uint64_t number = MAX(*next, at_least);
+
+    *next = number + 1;
+    return number;
+}
+
 int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number)
 {
-    uint64_t *next;
-    uint32_t place;
+    RuleRecord numbered = *rule;
 
     for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old))
         if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
             rule_remove(chat, old);
     if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
         remove_ended(chat);
-    place = slots_take(&chat->rule_slots);
-    if (place == SLOT_NONE)
+    if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
         return RULE_TOO_MANY;
-    next = state_edit(&chat->state, &chat->state.header->next_rule, sizeof *next);
-    *state_edit_rule(&chat->state, place) = *rule;
-    state_edit_rule(&chat->state, place)->number = *next;
-    *ret_number = (*next)++;
+    numbered.number = next_number(chat, 0);
+    if (rule_put(chat, &numbered) != 0)
+        return RULE_TOO_MANY;
+    rule_note(chat, &numbered);
+    *ret_number = numbered.number;
     return 0;
 }
 
 void rule_remove(Chat *chat, const RuleRecord *rule)
 {
     uint32_t place = (uint32_t) (rule - chat->state.rules);
+    const Note note = {.kind = NOTE_RULE_ENDED, .number = rule->number};
 
+    note_append(chat, SLOT_NONE, SLOT_NONE, &note);
     state_edit_rule(&chat->state, place)->number = 0;
     slots_give(&chat->rule_slots, place);
+}
+
+void rule_recall(Chat *chat, const RuleRecord *rule)
+{
+    RuleRecord numbered = *rule;
+    bool has_other_number = false;
+
+    for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old)) {
+        if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
+            return;
+        has_other_number |= old->number == rule->number;
+    }
+    numbered.number = has_other_number ? next_number(chat, 0) : rule->number;
+    if (!has_other_number)
+        (void) next_number(chat, rule->number);
+    if (rule_put(chat, &numbered) == 0 && has_other_number)
+        rule_note(chat, &numbered);
+    chat->has_new_bans = true;
 }

@@ -3,8 +3,9 @@
 #pragma once
 
 /*
- * Rules that operators made: who may not come, and who may not speak. A rule is about a uid of this host or
- * about addresses, holds for a time or for ever, and has a number by which it is named.
+ * Rules that operators made: who may not come, who may not speak, and who is an operator, too. A rule is
+ * about a uid of this host or about addresses, holds for a time or for ever, and has a number by which it is
+ * named.
  */
 
 #include "base/clock.h"
@@ -42,3 +43,8 @@ const RuleRecord *rule_next(const Chat *chat, const RuleRecord *rule);
 /* Adds a rule, in place of one of that kind about the same. Its number is set. 0, or RULE_TOO_MANY. */
 int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number);
 void rule_remove(Chat *chat, const RuleRecord *rule);
+/* A rule that was made before this state began: it keeps its number, unless another one has that. What is
+ * the case here counts more: there is none about the same, and there is room. */
+void rule_recall(Chat *chat, const RuleRecord *rule);
+/* Tells the archive of it (chat/note.h). Belongs to a transaction. */
+void rule_note(Chat *chat, const RuleRecord *rule);

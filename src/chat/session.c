@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/ignore.h"
+#include "chat/mail.h"
 #include "chat/peer.h"
 #include "chat/person.h"
 #include "chat/room.h"
@@ -122,7 +123,7 @@ static void session_init(Chat *chat, uint32_t session, const Peer *peer)
 
     *state_edit_session(&chat->state, session) = (SessionRecord){
         .serial = header->next_serial++,
-        .settings = SETTING_TIME | SETTING_JOINS,
+        .settings = SETTINGS_STANDARD,
         .current_room = ROOM_LOBBY,
         .connected = (uint32_t) (chat->wall / USEC_PER_SEC),
         .spoke = (uint32_t) (chat->wall / USEC_PER_SEC),
@@ -311,6 +312,9 @@ int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_
     if (r < 0)
         return error_trace(r);
     record = state_edit_session(&chat->state, session);
+    person_note_seen(chat, session);
+    if (person_is_verified(chat, session) && person_next(chat, session) == session)
+        mail_expect(chat, session);
     record->greet_others = chat_n_people(chat) - 1;
     record->cursor = chat->state.header->head;
     if (identity != NULL && !person_is_verified(chat, session))
@@ -354,6 +358,8 @@ int session_restore(Chat *chat, uint32_t session)
     r = address_add(chat, key);
     if (r == 0)
         r = nick_add(chat, session, &record->nick);
+    if (person_is_verified(chat, session))
+        mail_expect(chat, session);
     return r > 0 ? r : error_trace(r);
 }
 
@@ -382,6 +388,8 @@ void session_close(Chat *chat, uint32_t session)
 
     while ((member = chat->sessions[session].first_member) != SLOT_NONE)
         room_drop(chat, session, chat->state.members[member].room);
+    person_note_seen(chat, session);
+    mail_forget(chat, session);
     session_set_lagging(chat, session, false);
     nick_remove(chat, session, &record->nick);
     address_remove(chat, &record->peer);
@@ -400,9 +408,11 @@ int session_rename(Chat *chat, uint32_t session, const Name *nick)
     for (member = chat->sessions[session].first_member; member != SLOT_NONE;
          member = chat->members[member].next_of_session)
         room_announce(chat, chat->state.members[member].room, ENTRY_RENAMED, session, nick->bytes, nick->n);
+    person_note_seen(chat, session);
     nick_remove(chat, session, &old);
     r = nick_add(chat, session, nick);
     state_edit_session(&chat->state, session)->nick = *nick;
+    person_note_seen(chat, session);
     return r > 0 ? error_fold(r) : error_trace(r);
 }
 
@@ -430,7 +440,8 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
     const SessionRecord *record = session_record(chat, session);
     uint32_t member;
 
-    if ((record->flags & SESSION_ENDING) && entry->pos >= record->end)
+    if (entry->kind == ENTRY_NOTE || entry->is_recalled || entry->is_taken_back ||
+        ((record->flags & SESSION_ENDING) && entry->pos >= record->end))
         return false;
     if (entry->to == PERSON_EVERYBODY)
         return entry->from != record->serial;
@@ -444,7 +455,7 @@ bool session_hears(const Chat *chat, uint32_t session, const Entry *entry)
         return false;
     if (entry_is_speech(entry))
         return !ignore_has(chat, session, entry);
-    return entry->kind == ENTRY_TOPIC || (record->settings & SETTING_JOINS);
+    return entry_is_about_room(entry) || (record->settings & SETTING_JOINS);
 }
 
 void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging)
@@ -472,7 +483,7 @@ static uint32_t lose_replay(Chat *chat, uint32_t session, uint64_t tail)
     while (entry != NULL && entry->pos >= record->replay) {
         if (entry->pos >= tail)
             first = entry->pos;
-        else if (!ignore_has(chat, session, entry))
+        else if (!entry->is_taken_back && !ignore_has(chat, session, entry))
             n++;
         entry = transcript_at(&chat->transcript, entry->prev);
     }

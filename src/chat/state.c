@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,8 +23,8 @@ typedef struct UndoMark {
 } UndoMark;
 
 /* What one transaction changes besides what is counted: a few records of each session of a person, the
- * greeting. */
-#define UNDO_BASE_BYTES 65536
+ * greeting; and all invitations end with their rooms. */
+#define UNDO_BASE_BYTES (65536 + LIMIT_INVITES * (sizeof(uint64_t) + sizeof(UndoMark)))
 /* One of the names that all sessions of a person ignore. */
 #define UNDO_IGNORED_BYTES (LIMIT_PERSON_SESSIONS * (sizeof(IgnoredRecord) + sizeof(UndoMark)))
 /* Who goes changes each room it is in. */
@@ -39,6 +40,7 @@ enum {
     REGION_IGNORED,
     REGION_HALVES,
     REGION_RULES,
+    REGION_INVITES,
     REGION_RING,
     REGIONS,
 };
@@ -56,21 +58,24 @@ typedef struct Regions {
 /* The one place that knows the order of the regions. False: no file can be that large. */
 static bool regions_place(const StateHeader *header, Regions *ret_regions)
 {
-    bool has_rules = header->layout >= 3; /* before that what stands here is something else */
+    /* Before these layouts what stands here is something else. */
+    bool has_rules = header->layout >= 3, has_invites = header->layout >= 4;
     size_t at = 0, bytes;
 
-    *ret_regions = (Regions){.of = {
-                                 {0, header->header_size, 1, 1},
-                                 {0, 1, 1, header->undo_size},
-                                 {0, header->session_size, 1, header->max_sessions},
-                                 {0, header->room_size, 1, header->max_rooms},
-                                 {0, header->member_size, 1, header->max_members},
-                                 {0, header->away_size, 1, header->max_sessions},
-                                 {0, header->ignored_size, header->max_ignored, header->max_sessions},
-                                 {0, header->half_size, 1, header->max_sessions},
-                                 {0, has_rules ? header->rule_size : 1, 1, has_rules ? header->max_rules : 0},
-                                 {0, 1, 1, header->transcript_size},
-                             }};
+    *ret_regions =
+        (Regions){.of = {
+                      {0, header->header_size, 1, 1},
+                      {0, 1, 1, header->undo_size},
+                      {0, header->session_size, 1, header->max_sessions},
+                      {0, header->room_size, 1, header->max_rooms},
+                      {0, header->member_size, 1, header->max_members},
+                      {0, header->away_size, 1, header->max_sessions},
+                      {0, header->ignored_size, header->max_ignored, header->max_sessions},
+                      {0, header->half_size, 1, header->max_sessions},
+                      {0, has_rules ? header->rule_size : 1, 1, has_rules ? header->max_rules : 0},
+                      {0, has_invites ? header->invite_size : 1, 1, has_invites ? header->max_invites : 0},
+                      {0, 1, 1, header->transcript_size},
+                  }};
     for (unsigned i = 0; i < REGIONS; i++) {
         Region *region = &ret_regions->of[i];
 
@@ -97,6 +102,7 @@ static void state_point(State *state, const Regions *regions)
     state->ignored = (IgnoredRecord *) (base + regions->of[REGION_IGNORED].at);
     state->halves = (HalfRecord *) (base + regions->of[REGION_HALVES].at);
     state->rules = (RuleRecord *) (base + regions->of[REGION_RULES].at);
+    state->invites = (InviteRecord *) (base + regions->of[REGION_INVITES].at);
     state->ring = base + regions->of[REGION_RING].at;
 }
 
@@ -146,6 +152,8 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .rule_size = sizeof(RuleRecord),
         .max_rules = LIMIT_RULES,
         .next_rule = 1,
+        .invite_size = sizeof(InviteRecord),
+        .max_invites = LIMIT_INVITES,
     };
 
     header.max_members = members_for(&header);
@@ -183,7 +191,11 @@ static int state_make(State *state, const StateHeader *header)
         return error_trace(r);
     }
     *state->header = *header;
-    return 0;
+    if (getrandom(state->header->id, STATE_ID_BYTES, 0) != STATE_ID_BYTES) {
+        r = error_origin(-errno);
+        state_done(state);
+    }
+    return error_trace(r);
 }
 
 int state_new(State *state, const Config *config, uint32_t max_sessions)
@@ -249,24 +261,36 @@ void state_commit(State *state)
 
 /* A state that another process left. Its header has only been checked when header_check() has seen it. */
 
+static size_t oldest_header(uint32_t layout)
+{
+    if (layout >= 4)
+        return offsetof(StateHeader, max_invites) + sizeof(uint32_t);
+    return layout == 3 ? offsetof(StateHeader, id) : offsetof(StateHeader, rule_size);
+}
+
+static size_t oldest_room(uint32_t layout)
+{
+    return layout >= 4 ? offsetof(RoomRecord, empty_since) + sizeof(uint32_t)
+                       : offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES;
+}
+
 /* An older layout has shorter records, and none has longer ones. */
 static bool sizes_are_known(const StateHeader *header)
 {
     const struct {
         size_t n, oldest, today;
     } sizes[] = {
-        {header->header_size,
-         header->layout >= 3 ? offsetof(StateHeader, next_rule) + sizeof header->next_rule
-                             : offsetof(StateHeader, host) + sizeof header->host,
-         sizeof(StateHeader)},
+        {header->header_size, oldest_header(header->layout), sizeof(StateHeader)},
         {header->session_size, offsetof(SessionRecord, nick) + sizeof(Name), sizeof(SessionRecord)},
-        {header->room_size, offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES, sizeof(RoomRecord)},
+        {header->room_size, oldest_room(header->layout), sizeof(RoomRecord)},
         {header->member_size, offsetof(MemberRecord, order) + sizeof(uint64_t), sizeof(MemberRecord)},
         {header->away_size, offsetof(AwayRecord, text) + LIMIT_TOPIC_BYTES, sizeof(AwayRecord)},
         {header->ignored_size, offsetof(IgnoredRecord, name) + sizeof(Name), sizeof(IgnoredRecord)},
         {header->half_size, READ_BYTES, sizeof(HalfRecord)},
         {header->layout >= 3 ? header->rule_size : sizeof(RuleRecord),
          offsetof(RuleRecord, reason) + LIMIT_REASON_BYTES, sizeof(RuleRecord)},
+        {header->layout >= 4 ? header->invite_size : sizeof(InviteRecord),
+         offsetof(InviteRecord, name) + sizeof(Name), sizeof(InviteRecord)},
     };
 
     for (size_t i = 0; i < N_ELEMENTS(sizes); i++)
@@ -288,7 +312,8 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
         header->max_rooms > LIMIT_ROOMS + 1 || header->max_members == 0 ||
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
         header->max_rooms_each > LIMIT_ROOMS + 1 ||
-        (header->layout >= 3 && header->max_rules != LIMIT_RULES) || header->transcript_size % 8 != 0 ||
+        (header->layout >= 3 && header->max_rules != LIMIT_RULES) ||
+        (header->layout >= 4 && header->max_invites != LIMIT_INVITES) || header->transcript_size % 8 != 0 ||
         header->transcript_size < LIMIT_TRANSCRIPT_MIN || header->undo_size % 8 != 0 ||
         header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
         return STATE_UNREADABLE;
@@ -372,7 +397,8 @@ StateUse state_use(const State *state)
         use = (StateUse){.n_sessions = region_use(state, &regions.of[REGION_SESSIONS]),
                          .n_rooms = region_use(state, &regions.of[REGION_ROOMS]),
                          .n_members = region_use(state, &regions.of[REGION_MEMBERS]),
-                         .n_rules = region_use(state, &regions.of[REGION_RULES])};
+                         .n_rules = region_use(state, &regions.of[REGION_RULES]),
+                         .n_invites = region_use(state, &regions.of[REGION_INVITES])};
     return use;
 }
 
@@ -445,25 +471,28 @@ static int copy_region(State *to, const Region *new, const State *from, const Re
 static void copy_header(StateHeader *to, const StateHeader *from)
 {
     const size_t first = offsetof(StateHeader, generation);
-
-    size_t end = from->layout >= 3 ? from->header_size : offsetof(StateHeader, rule_size);
+    size_t end = from->layout >= 4 ? from->header_size : oldest_header(from->layout);
 
     memcpy((char *) to + first, (const char *) from + first, end - first);
     to->rule_size = sizeof(RuleRecord);
     to->max_rules = LIMIT_RULES;
+    to->invite_size = sizeof(InviteRecord);
+    to->max_invites = LIMIT_INVITES;
     to->generation++;
 }
 
 /* What no version before had: where it lies now there was nothing, or padding. */
-static void clear_new_fields(State *state, uint32_t layout, uint32_t n_sessions)
+static void clear_new_fields(State *state, uint32_t layout, uint32_t n_sessions, uint32_t n_rooms)
 {
     SessionRecord *sessions = (SessionRecord *) (uintptr_t) state->sessions;
+    RoomRecord *rooms = (RoomRecord *) (uintptr_t) state->rooms;
 
-    if (layout >= 3)
-        return;
-    for (uint32_t i = 0; i < n_sessions; i++)
+    for (uint32_t i = 0; layout < 3 && i < n_sessions; i++)
         if (sessions[i].serial != 0)
             sessions[i].standing = 0;
+    for (uint32_t i = 0; layout < 4 && i < n_rooms; i++)
+        if (rooms[i].created_wall != 0)
+            memset(&rooms[i].founder, 0, sizeof(RoomRecord) - offsetof(RoomRecord, founder));
 }
 
 int state_grow(const State *old, const Config *config, uint32_t max_sessions, State *ret_state)
@@ -484,7 +513,8 @@ int state_grow(const State *old, const Config *config, uint32_t max_sessions, St
         return error_trace(r);
     }
     copy_header(state.header, old->header);
-    clear_new_fields(&state, old->header->layout, region_use(old, &from.of[REGION_SESSIONS]));
+    clear_new_fields(&state, old->header->layout, region_use(old, &from.of[REGION_SESSIONS]),
+                     region_use(old, &from.of[REGION_ROOMS]));
     *ret_state = state;
     return 0;
 }

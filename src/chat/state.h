@@ -6,7 +6,7 @@
  * What the chat is: one memory file of flat records, with indexes and offsets and no pointers.
  *
  *     header | undo | sessions | rooms | members | away texts | ignored names | half lines | rules |
- * transcript
+ *     invitations | transcript
  *
  * Everything else (who is in a room's list, which nick is whose) is derived from it and lives on the heap.
  * The file is mapped shared and sparse: a record costs memory from its first use on. It is a memfd, so
@@ -40,10 +40,10 @@ typedef struct Config Config;
  * wrote. Each such change takes the next number. (One build of the tests is the version after this one.)
  */
 #ifdef CHATD_NEXT_LAYOUT
-enum { STATE_LAYOUT = 4 };
+enum { STATE_LAYOUT = 5 };
 #define STATE_NEXT_FIELDS uint64_t of_the_next_layout[5];
 #else
-enum { STATE_LAYOUT = 3 };
+enum { STATE_LAYOUT = 4 };
 #define STATE_NEXT_FIELDS
 #endif
 enum { STATE_LAYOUT_OLDEST = 2 }; /* that can be read */
@@ -52,6 +52,16 @@ typedef struct Motd {
     uint32_t n;
     char text[LIMIT_MOTD_BYTES]; /* lines joined with \n */
 } Motd;
+
+enum { STATE_ID_BYTES = 16 };
+
+/* What an archive has to know of the transcript: host/remember.h. */
+typedef struct ArchiveMark {
+    uint64_t from; /* position; what was said before this is not for it. UINT64_MAX: nothing is, for now */
+    uint64_t n_dropped; /* lines that were said and have been overwritten, since the state began */
+    uint64_t recalled;  /* 1: what the archive knew has been put into the state */
+    uint64_t n_before;  /* lines that were said before `from` */
+} ArchiveMark;
 
 typedef struct StateHeader {
     uint64_t magic;
@@ -80,6 +90,9 @@ typedef struct StateHeader {
     char host[65];
     uint32_t rule_size, max_rules; /* from layout 3 on */
     uint64_t next_rule;            /* the number of a rule; never used twice */
+    uint8_t id[STATE_ID_BYTES];    /* random: which state it is, also when it is copied; from layout 4 on */
+    ArchiveMark archive;
+    uint32_t invite_size, max_invites;
     STATE_NEXT_FIELDS
 } StateHeader;
 
@@ -98,6 +111,7 @@ enum {
     SETTING_JOINS = 1 << 2,
     SETTING_BELL = 1 << 3,
     SETTING_ASCII = 1 << 6, /* the mark of verified people is a character of ASCII */
+    SETTINGS_STANDARD = SETTING_TIME | SETTING_JOINS,
     SETTINGS_ALL = SETTING_TIME | SETTING_COLOR | SETTING_JOINS | SETTING_BELL | SETTING_ASCII,
 };
 
@@ -152,6 +166,16 @@ typedef struct __attribute__((aligned(64))) SessionRecord {
 
 enum { SESSION_READING_BYTES = 64 };
 
+/* What is kept of a room, and by whom: chat/keep.h. */
+enum {
+    ROOM_FOUNDED = 1 << 0, /* it belongs to `founder` */
+    ROOM_LOCKED = 1 << 1,  /* only who is invited may come in */
+    ROOM_HIDDEN = 1 << 2,  /* who is not in it is not told of it */
+    ROOM_TOPIC_LOCKED = 1 << 3,
+    ROOM_CLOSING = 1 << 4, /* has been closed, and still has people to be put out */
+    ROOM_SET = ROOM_LOCKED | ROOM_HIDDEN | ROOM_TOPIC_LOCKED, /* what a founder sets */
+};
+
 typedef struct RoomRecord {
     uint64_t created_wall;              /* 0: this record is free */
     uint64_t last_said;                 /* position of the last thing said in it; 0: none */
@@ -161,6 +185,10 @@ typedef struct RoomRecord {
     Name topic_by;
     uint16_t topic_n;
     char topic[LIMIT_TOPIC_BYTES];
+    Name founder; /* with ROOM_FOUNDED; from layout 4 on */
+    uint32_t founder_uid;
+    uint32_t flags;
+    uint32_t empty_since; /* seconds since the epoch; 0: somebody is in it */
     STATE_NEXT_FIELDS
 } RoomRecord;
 
@@ -202,8 +230,9 @@ typedef struct HalfRecord {
 } HalfRecord;
 
 typedef enum RuleKind {
-    RULE_BAN = 1, /* may not come */
-    RULE_MUTE,    /* may not speak */
+    RULE_BAN = 1,  /* may not come */
+    RULE_MUTE,     /* may not speak */
+    RULE_OPERATOR, /* the owner of the account is an operator */
 } RuleKind;
 
 /* Whom a rule is about: a uid of this host, or all addresses that begin with these bits. */
@@ -227,6 +256,15 @@ typedef struct RuleRecord {
     STATE_NEXT_FIELDS
 } RuleRecord;
 
+/* Somebody may come into a room: chat/invite.h. From layout 4 on. */
+typedef struct InviteRecord {
+    uint64_t whom; /* person_address(): an account, or a guest by its serial; 0: this record is free */
+    uint32_t room;
+    uint32_t session; /* of a guest, as long as it has that serial */
+    Name name;        /* of an account */
+    STATE_NEXT_FIELDS
+} InviteRecord;
+
 /* Records are const, so that nobody changes them but through state_edit(). */
 typedef struct State {
     int fd; /* owned */
@@ -241,6 +279,7 @@ typedef struct State {
     const IgnoredRecord *ignored; /* header->max_ignored for each session, the first n_ignored of them used */
     HalfRecord *halves;           /* what lies beyond n_half may be changed at any time */
     const RuleRecord *rules;
+    const InviteRecord *invites;
     char *ring;
     struct {
         size_t offset, n;
@@ -303,6 +342,11 @@ static inline RuleRecord *state_edit_rule(State *state, uint32_t rule)
     return (RuleRecord *) state_edit(state, &state->rules[rule], sizeof(RuleRecord));
 }
 
+static inline InviteRecord *state_edit_invite(State *state, uint32_t invite)
+{
+    return (InviteRecord *) state_edit(state, &state->invites[invite], sizeof(InviteRecord));
+}
+
 /* head, next_serial, next_guest and next_member. */
 static inline StateHeader *state_edit_counters(State *state)
 {
@@ -334,7 +378,7 @@ int state_open(int fd, State *ret_state);
 /* How many sessions, rooms and members may ever have been in use: the records behind them were never written.
  */
 typedef struct StateUse {
-    uint32_t n_sessions, n_rooms, n_members, n_rules;
+    uint32_t n_sessions, n_rooms, n_members, n_rules, n_invites;
 } StateUse;
 StateUse state_use(const State *state);
 bool state_must_grow(const State *state, const Config *config, uint32_t max_sessions);

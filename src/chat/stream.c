@@ -119,8 +119,8 @@ static bool stream_hears(const Stream *stream, const Entry *entry)
 {
     if (stream->session != SLOT_NONE)
         return session_hears(stream->chat, stream->session, entry);
-    return entry->to == 0 && entry->room == stream->room &&
-           (stream->hears_joins || entry_is_speech(entry) || entry->kind == ENTRY_TOPIC);
+    return entry->to == 0 && entry->room == stream->room && !entry->is_taken_back &&
+           (stream->hears_joins || entry_is_speech(entry) || entry_is_about_room(entry));
 }
 
 static uint8_t stream_key(const Stream *stream, const Entry *entry)
@@ -178,7 +178,7 @@ static const Entry *stream_next_replayed(Stream *stream, bool is_begun)
     const Entry *entry = transcript_at(&chat->transcript, stream->replay[--stream->n_replay]);
 
     stream->next.replay = stream->n_replay > 0 ? stream->replay[stream->n_replay - 1] : 0;
-    if (!is_begun && ignore_has(chat, stream->session, entry))
+    if (!is_begun && (entry->is_taken_back || ignore_has(chat, stream->session, entry)))
         return NULL;
     return entry;
 }

@@ -14,7 +14,7 @@ unsigned entry_n_lines(const Entry *entry)
     const char *p = entry_text(entry), *end = p + entry->text_n;
     unsigned n = 1;
 
-    if (entry->kind == ENTRY_RAW || entry->kind == ENTRY_REPLAY)
+    if (entry->kind == ENTRY_RAW || entry->kind == ENTRY_REPLAY || entry->kind == ENTRY_NOTE)
         return 0;
     if (entry->kind != ENTRY_REPLY)
         return 1;
@@ -86,6 +86,13 @@ const Entry *transcript_at(const Transcript *transcript, uint64_t pos)
     return transcript_read(transcript, &pos);
 }
 
+void transcript_take_back(Transcript *transcript, const Entry *entry)
+{
+    /* The bits are in what follows the room. */
+    (void) state_edit(transcript->state, &entry->room, sizeof(Entry) - offsetof(Entry, room));
+    ((Entry *) (uintptr_t) entry)->is_taken_back = true;
+}
+
 void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next)
 {
     const State *state = transcript->state;
@@ -99,6 +106,7 @@ void transcript_reserve(Transcript *transcript, size_t n)
     StateHeader *header = transcript->state->header;
     /* Less than the largest of these entries may be lost at the end of the ring. */
     uint64_t end = header->head + n + MIN(n, (size_t) ENTRY_MAX_BYTES), tail = header->tail;
+    uint64_t n_dropped = header->archive.n_dropped;
 
     assert(!state_is_open(transcript->state) && end - header->head <= header->transcript_size);
     if (end - tail <= header->transcript_size)
@@ -108,38 +116,40 @@ void transcript_reserve(Transcript *transcript, size_t n)
     while (tail < header->head && end - tail > header->transcript_size) {
         const Entry *entry = transcript_read(transcript, &tail);
 
-        if (entry == NULL)
+        if (entry == NULL) {
             tail = header->head;
-        else
-            tail += entry->size;
+            continue;
+        }
+        tail += entry->size;
+        n_dropped += entry_is_speech(entry) && !entry->is_recalled;
     }
     if (transcript->reclaim != NULL)
         transcript->reclaim(transcript->userdata, tail);
-    state_barrier();
     crash_point();
-    header->tail = tail;
+    *(uint64_t *) state_edit(transcript->state, &header->tail, sizeof header->tail) = tail;
+    *(uint64_t *) state_edit(transcript->state, &header->archive.n_dropped, sizeof n_dropped) = n_dropped;
+    state_commit(transcript->state);
 }
 
-uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
+/* Of an entry, whose position is set by whoever keeps it. */
+static size_t draft_size(const EntryDraft *draft)
 {
-    State *state = transcript->state;
-    StateHeader *header = state_edit_counters(state);
-    size_t size = offsetof(Entry, data) + draft->nick_n + draft->room_name_n + draft->text_n;
-    uint64_t pos;
-    Entry *entry;
-    char *data;
+    size_t size = offsetof(Entry, data) + draft->nick_n + draft->room_name_n + draft->text_n +
+                  (draft->is_verified ? sizeof draft->uid : 0);
 
-    assert(draft->nick_n <= NAME_MAX_BYTES && draft->room_name_n <= UINT8_MAX && draft->text_n <= UINT16_MAX);
-    size += -size % 8; /* at least sizeof(Entry), so that a gap is told from an entry */
-    assert(size <= ENTRY_MAX_BYTES);
-    pos = ring_place(header, header->head, size);
-    assert(pos + size - header->tail <= header->transcript_size);
-    if (pos != header->head && pos - header->head >= sizeof(Entry))
-        ((Entry *) (state->ring + ring_offset(header, header->head)))->size = 0;
+    assert(draft->nick_n <= NAME_MAX_BYTES && draft->room_name_n <= NAME_MAX_BYTES &&
+           draft->text_n <= LIMIT_TEXT_BYTES);
+    return size + -size % 8; /* at least sizeof(Entry), so that a gap is told from an entry */
+}
 
-    entry = (Entry *) (state->ring + ring_offset(header, pos));
+size_t entry_write(Entry *entry, const EntryDraft *draft)
+{
+    size_t size = draft_size(draft);
+    char *data = entry->data;
+
+    /* Behind the text there may be what was there before. */
+    memset((char *) entry + size - sizeof(uint64_t), 0, sizeof(uint64_t));
     *entry = (Entry){
-        .pos = pos,
         .prev = draft->prev,
         .wall = draft->wall,
         .from = draft->from,
@@ -148,18 +158,37 @@ uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
         .size = (uint32_t) size,
         .room = draft->room,
         .text_n = (uint16_t) draft->text_n,
-        .kind = (uint8_t) draft->kind,
+        .kind = draft->kind & 0x3f,
+        .is_recalled = draft->is_recalled,
         .nick_n = draft->nick_n & 0x7f,
         .is_verified = draft->is_verified,
-        .room_n = (uint8_t) draft->room_name_n,
+        .room_n = draft->room_name_n & 0x7f,
+        .has_uid = draft->is_verified,
     };
-    data = entry->data;
     if (draft->nick_n > 0)
         data = mempcpy(data, draft->nick, draft->nick_n);
     if (draft->room_name_n > 0)
         data = mempcpy(data, draft->room_name, draft->room_name_n);
     if (draft->text_n > 0)
-        memcpy(data, draft->text, draft->text_n);
+        data = mempcpy(data, draft->text, draft->text_n);
+    if (draft->is_verified)
+        memcpy(data, &draft->uid, sizeof draft->uid);
+    return size;
+}
+
+uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft)
+{
+    State *state = transcript->state;
+    StateHeader *header = state_edit_counters(state);
+    size_t size = draft_size(draft);
+    uint64_t pos = ring_place(header, header->head, size);
+    Entry *entry = (Entry *) (state->ring + ring_offset(header, pos));
+
+    assert(pos + size - header->tail <= header->transcript_size);
+    if (pos != header->head && pos - header->head >= sizeof(Entry))
+        ((Entry *) (state->ring + ring_offset(header, header->head)))->size = 0;
+    (void) entry_write(entry, draft);
+    entry->pos = pos;
     header->head = pos + size;
     return pos;
 }

@@ -34,6 +34,8 @@ typedef enum EntryKind {
     ENTRY_RAW,       /* text: bytes that are sent as they are */
     ENTRY_REPLAY,    /* text: a TranscriptSpan; what was said in it is read next */
     ENTRY_ANNOUNCED, /* to everybody, wherever they are */
+    ENTRY_NOTE,      /* nobody hears it: for the archive (chat/note.h) */
+    ENTRY_ACT,       /* text: what somebody did to the room, behind the nick */
 } EntryKind;
 
 typedef struct TranscriptSpan {
@@ -51,11 +53,14 @@ typedef struct Entry {
     uint32_t next;      /* bytes to the next one of this turn in the room, or to the session; 0: none */
     uint32_t room;      /* SLOT_NONE: in none */
     uint16_t text_n;
-    uint8_t kind;
+    uint8_t kind : 6;
+    uint8_t is_taken_back : 1; /* nobody hears it any more, but for who has heard a part of it */
+    uint8_t is_recalled : 1;   /* said before this state began */
     uint8_t nick_n : 7;
     uint8_t is_verified : 1; /* the nick is a login name */
-    uint8_t room_n;
-    char data[]; /* nick, name of the room, text; no NULs */
+    uint8_t room_n : 7;
+    uint8_t has_uid : 1;
+    char data[]; /* nick, name of the room, text, without NULs; the uid of whom it is from */
 } Entry;
 
 static inline const char *entry_nick(const Entry *entry)
@@ -73,10 +78,26 @@ static inline const char *entry_text(const Entry *entry)
     return entry->data + entry->nick_n + entry->room_n;
 }
 
+/* Of the account behind a verified nick; 0 if it is not known. */
+static inline uint32_t entry_uid(const Entry *entry)
+{
+    uint32_t uid = 0;
+
+    if (entry->has_uid)
+        __builtin_memcpy(&uid, entry_text(entry) + entry->text_n, sizeof uid);
+    return uid;
+}
+
 /* What a person said: this is a room's history. */
 static inline int entry_is_speech(const Entry *entry)
 {
     return entry->kind == ENTRY_SAID || entry->kind == ENTRY_ACTION;
+}
+
+/* What everybody in a room hears, whether or not they care who comes and goes. */
+static inline int entry_is_about_room(const Entry *entry)
+{
+    return entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_ACT;
 }
 
 /* How many lines a reader sees of it. */
@@ -89,11 +110,15 @@ typedef struct EntryDraft {
     uint64_t from, to, from_hash, prev, wall;
     const char *nick, *room_name, *text;
     size_t nick_n, room_name_n, text_n;
-    bool is_verified;
+    bool is_verified, is_recalled;
+    uint32_t uid; /* if it is verified */
 } EntryDraft;
 
-/* An entry has a header, two names, a text, and at most 7 bytes more. */
-enum { ENTRY_MAX_BYTES = sizeof(Entry) + 2 * NAME_MAX_BYTES + LIMIT_TEXT_BYTES + 8 };
+/* An entry has a header, two names, a text, a uid, and at most 7 bytes more. */
+enum { ENTRY_MAX_BYTES = sizeof(Entry) + 2 * NAME_MAX_BYTES + LIMIT_TEXT_BYTES + 16 };
+
+/* Writes an entry that is not in a transcript: at most ENTRY_MAX_BYTES. Returns its size. */
+size_t entry_write(Entry *entry, const EntryDraft *draft);
 
 /* Called before what lies below `tail` is given up. Each session is looked at in a transaction of its own. */
 typedef void (*TranscriptReclaim)(void *userdata, uint64_t tail);
@@ -112,6 +137,8 @@ void transcript_init(Transcript *transcript, State *state, TranscriptReclaim rec
 void transcript_reserve(Transcript *transcript, size_t n);
 /* Returns the position of the new entry, for which there must be room. Belongs to a transaction. */
 uint64_t transcript_append(Transcript *transcript, const EntryDraft *draft);
+/* Has an entry be heard no more. Belongs to a transaction. */
+void transcript_take_back(Transcript *transcript, const Entry *entry);
 /* The entry at `next` follows the one at `pos` in its room, or to its session. */
 void transcript_link(Transcript *transcript, uint64_t pos, uint64_t next);
 /*

@@ -181,6 +181,9 @@ static void out_room_notice(Out *out, const Entry *entry, uint8_t key)
         else
             out_literal(out, " set the topic: ");
         break;
+    case ENTRY_ACT:
+        out_literal(out, " ");
+        break;
     default:
         break;
     }

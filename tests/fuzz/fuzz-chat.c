@@ -168,8 +168,10 @@ static void check_speech(const World *world, const char *text, size_t n, const c
     }
     nick_n = skip_nick(nick, (size_t) (text + n - nick));
     words = nick + nick_n + (is_action ? 1 : 2);
+    if (nick_n > strlen(MARK) && memcmp(nick + nick_n - strlen(MARK), MARK, strlen(MARK)) == 0)
+        nick_n -= strlen(MARK);
     EXPECT(nick_n > 0 && words <= text + n &&
-           memcmp(nick + nick_n, is_action ? " " : "> ", (size_t) (words - nick) - nick_n) == 0);
+           memcmp(words - (is_action ? 1 : 2), is_action ? " " : "> ", is_action ? 1 : 2) == 0);
     if (!said_find(world, hash_of(nick, nick_n, words, (size_t) (text + n - words)), &at)) {
         fprintf(stderr, "nobody of that name said that: %.*s\n", (int) whole_n, whole);
         abort();
@@ -281,7 +283,41 @@ static const char *const WORDS[] = {
     "\xff\xfd\x01",
     "\xff\xfb\x1f hi",
     "\xff\xfa\x1f\n\xff\xf0",
+    "/lock",
+    "/lock off",
+    "/lock topic",
+    "/hide",
+    "/hide off",
+    "/invite alice",
+    "/invite dora",
+    "/invite",
+    "/uninvite alice",
+    "/uninvite dora",
+    "/kick alice",
+    "/kick dora words",
+    "/give dora",
+    "/give erin",
+    "/close",
+    "/close #a",
+    "/op dora 10s",
+    "/op",
+    "/deop dora",
+    "/mute alice 10s words",
+    "/unmute alice",
+    "/ban bob 10s",
+    "/bans",
+    "/announce words",
 };
+
+/* The last of them have accounts, and one of these is an operator. */
+static Client *come(Harness *harness, unsigned who)
+{
+    if (who == PEOPLE - 1)
+        return client_account(harness, "root", 0);
+    if (who == PEOPLE - 2)
+        return client_account(harness, "erin", 1001);
+    return who == PEOPLE - 3 ? client_account(harness, "dora", 1000) : client_new(harness);
+}
 
 static void act_come_or_go(World *world, unsigned who)
 {
@@ -289,7 +325,7 @@ static void act_come_or_go(World *world, unsigned who)
     uint8_t how = take(world);
 
     if (client == NULL || client->is_gone || client->session == SLOT_NONE) {
-        client = world->harness->n_clients < HARNESS_CLIENTS ? client_new(world->harness) : NULL;
+        client = world->harness->n_clients < HARNESS_CLIENTS ? come(world->harness, who) : NULL;
         if (client != NULL)
             client->is_half_kept = who % 2;
         world->present[who] = client;
@@ -407,6 +443,7 @@ static void finish(World *world)
     EXPECT(chat->first_lagging == SLOT_NONE);
     for (unsigned i = 0; i < harness->n_clients; i++)
         client_break(harness, harness->clients[i]);
+    harness_turn(harness);
     harness_turn(harness);
     harness_check(harness);
     EXPECT(chat_n_people(chat) == 0 && chat_n_rooms(chat) == 0);

@@ -118,6 +118,8 @@ _unused_ static uint64_t fetch(const Config *config, const char *key)
     const ConfigItem *item = find_item(key);
     const void *field = (const char *) config + item->offset;
 
+    if (item->type == CONFIG_BOOL)
+        return *(const bool *) field;
     if (item->type == CONFIG_NUMBER || item->type == CONFIG_BYTES)
         return *(const uint32_t *) field;
     ck_assert(config_is_number(item));
@@ -142,6 +144,9 @@ _unused_ static void check_defaults(const Config *config)
     ck_assert_uint_eq(config->history, 20);
     ck_assert_uint_eq(config->idle_exit_usec, 600000000);
     ck_assert(config->idle_exit_is_default);
+    ck_assert(config->archive_is_enabled);
+    ck_assert_uint_eq(config->archive_keep_usec, UINT64_C(30) * 24 * 3600 * 1000000);
+    ck_assert_uint_eq(config->archive_max_size, 1073741824);
     ck_assert_str_eq(config->operator_group, "chat-operators");
     ck_assert_ptr_null(config->motd);
 }

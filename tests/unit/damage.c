@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "chat/keep.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "unit/damage.h"
@@ -25,6 +26,21 @@ static void damage_config(Config *config)
     config->bytes_per_second = 8192;
     config->bytes_burst = 1 << 20;
     EXPECT(config_add_motd(config, "Be kind.", 8) == 0);
+}
+
+/* A room that belongs to somebody, with invitations, and a rule. */
+static void add_kept(Harness *harness)
+{
+    Client *root = client_account(harness, "root", 0);
+    InviteRecord invite = {.whom = PERSON_ADDRESS | 1000, .room = 2};
+
+    EXPECT(root != NULL && name_parse("fay", 3, NAME_MAX_CHARS, &invite.name) == 0);
+    harness_turn(harness);
+    client_say(harness, root, "/join #den\n/lock\n/invite alice\n/mute 192.0.2.1 for nothing");
+    chat_reserve(harness->chat, SLOT_NONE);
+    EXPECT(keep_invite(harness->chat, root->session, &invite) == 0);
+    chat_commit(harness->chat);
+    harness_turn(harness);
 }
 
 Harness *damage_world(void)
@@ -57,6 +73,7 @@ Harness *damage_world(void)
     client_say(harness, dave, "ne\n/help nick");
     client_type(dave, "another ha", 10);
     harness_turn(harness);
+    add_kept(harness);
     return harness;
 }
 
@@ -108,6 +125,13 @@ unsigned damage_ranges(const Harness *harness, Range ranges[DAMAGE_RANGES])
     for (uint32_t i = 0; i < chat->room_slots.n_touched; i++)
         range_add(&all, "room", &state->rooms[i],
                   offsetof(RoomRecord, topic) + state->rooms[i].topic_n + (size_t) 1);
+    for (uint32_t i = 0; i < chat->room_slots.n_touched; i++)
+        range_add(&all, "kept", &state->rooms[i].founder, sizeof(RoomRecord) - offsetof(RoomRecord, founder));
+    for (uint32_t i = 0; i < chat->invite_slots.n_touched; i++)
+        range_add(&all, "invite", &state->invites[i], sizeof(InviteRecord));
+    for (uint32_t i = 0; i < chat->rule_slots.n_touched; i++)
+        range_add(&all, "rule", &state->rules[i],
+                  offsetof(RuleRecord, reason) + state->rules[i].reason_n + (size_t) 1);
     for (uint32_t i = 0; i < chat->member_slots.n_touched; i++)
         range_add(&all, "member", &state->members[i], sizeof(MemberRecord));
     EXPECT(header->head - header->tail < header->transcript_size - header->tail % header->transcript_size);
@@ -197,11 +221,12 @@ static void use_chat(Harness *harness)
     static const char *const FIRST[] = {
         "/who\n",        "/rooms\n",    "/whois alice\n",  "/whois bob\n",  "/history\n",
         "/topic\n",      "hello bob\n", "/reply yes\n",    "/msg bob hi\n", "/ignore\n",
-        "/ignore bob\n", "/set\n",      "/set color on\n",
+        "/ignore bob\n", "/set\n",      "/set color on\n", "/invite\n",     "/op\n",
     };
     static const char *const THEN[] = {
-        "/join #dev\n",  "/history 200\n", "/topic words\n", "/who #lobby\n", "/join #new\n",  "/away\n",
-        "/ignore bob\n", "hello\n",        "/nick new\n",    "/leave\n",      "/msg new hi\n",
+        "/join #dev\n",  "/history 200\n", "/topic words\n", "/who #lobby\n", "/join #new\n",
+        "/away\n",       "/ignore bob\n",  "hello\n",        "/nick new\n",   "/leave\n",
+        "/msg new hi\n", "/join #den\n",   "/hide\n",        "/invite bob\n", "/close\n",
     };
 
     harness_deliver(harness);

@@ -253,6 +253,12 @@ char *harness_dump(const Harness *harness, size_t *ret_n)
     for (uint32_t i = 0; i < chat->member_slots.n_touched; i++)
         if (state->members[i].joined != 0)
             (void) fwrite(&state->members[i], sizeof(MemberRecord), 1, to);
+    for (uint32_t i = 0; i < chat->rule_slots.n_touched; i++)
+        if (state->rules[i].number != 0)
+            (void) fwrite(&state->rules[i], sizeof(RuleRecord), 1, to);
+    for (uint32_t i = 0; i < chat->invite_slots.n_touched; i++)
+        if (state->invites[i].whom != 0)
+            (void) fwrite(&state->invites[i], sizeof(InviteRecord), 1, to);
     dump_transcript(chat, to);
     EXPECT(fclose(to) == 0);
     return dump;

@@ -250,6 +250,18 @@ static bool client_take_frame(Harness *harness, Client *client, FrameResult resu
     return true;
 }
 
+static void flush_person(Harness *harness, uint32_t session)
+{
+    uint32_t each = session;
+
+    if (session == SLOT_NONE)
+        return;
+    do
+        if (!(session_record(harness->chat, each)->flags & SESSION_LAGGING))
+            client_flush(harness, client_of(harness, each));
+    while ((each = person_next(harness->chat, each)) != session);
+}
+
 /* One frame of what waits, in a transaction. */
 static bool client_take_line(Harness *harness, Client *client, const char *bytes, size_t n,
                              FrameResult *ret_result)
@@ -269,9 +281,10 @@ static bool client_take_line(Harness *harness, Client *client, const char *bytes
     bool is_taken;
 
     *ret_result = front_plain.frame(&input, &harness->frame);
-    if (*ret_result == FRAME_LINE && command_is(frame->line, frame->line_n) &&
-        !(record->flags & SESSION_LAGGING))
-        client_flush(harness, client);
+    if (*ret_result == FRAME_LINE && command_is(frame->line, frame->line_n)) {
+        flush_person(harness, client->session);
+        flush_person(harness, command_whom(chat, frame->line, frame->line_n));
+    }
     chat_reserve(chat, client->session);
     is_taken = client_take_frame(harness, client, *ret_result);
     if (is_taken && harness->dies_before_commit)

@@ -13,6 +13,7 @@
 #endif
 
 #include "base/macro.h"
+#include "chat/keep.h"
 #include "chat/lifecycle.h"
 #include "chat/room.h"
 #include "chat/session.h"
@@ -67,6 +68,7 @@ Harness *harness_new(const Config *config, uint32_t max_sessions)
     harness->renderings = harness_allocate(HARNESS_VARIETIES * sizeof *harness->renderings);
     EXPECT(chat_init(harness->chat, &harness->config, &harness->log, max_sessions) == 0);
     (void) strcpy(harness->chat->state.header->host, "host");
+    memset(harness->chat->state.header->id, 7, STATE_ID_BYTES);
     harness->max_sessions = max_sessions;
     harness->now = HARNESS_NOW;
     harness_wait(harness, 0);
@@ -313,7 +315,29 @@ static void check_room(const Chat *chat, uint32_t room)
         n_people += person_is_first(chat, chat->state.members[member].session);
     }
     EXPECT(n_people == chat->rooms[room].n_people);
-    EXPECT(n == chat->rooms[room].n_members && (n > 0 || room == ROOM_LOBBY));
+    EXPECT(n == chat->rooms[room].n_members);
+    EXPECT(n > 0 || room == ROOM_LOBBY || keep_is_kept(chat, room));
+    EXPECT(room == ROOM_LOBBY || (n == 0) == (chat->state.rooms[room].empty_since != 0));
+}
+
+static void check_invites(const Chat *chat)
+{
+    uint32_t *n = harness_allocate((chat->room_slots.n_touched + 1) * sizeof *n), n_all = 0;
+
+    for (uint32_t i = 0; i < chat->invite_slots.n_touched; i++) {
+        const InviteRecord *invite = &chat->state.invites[i];
+
+        if (invite->whom == 0)
+            continue;
+        EXPECT(chat->state.rooms[invite->room].created_wall != 0);
+        n[invite->room]++;
+        n_all++;
+    }
+    for (uint32_t room = 0; room < chat->room_slots.n_touched; room++)
+        if (chat->state.rooms[room].created_wall != 0)
+            EXPECT(chat->rooms[room].n_invites == n[room] && n[room] <= LIMIT_INVITES_ROOM);
+    EXPECT(slots_n_used(&chat->invite_slots) == n_all);
+    free(n);
 }
 
 static void check_lagging(const Chat *chat, uint32_t n_lagging)
@@ -332,6 +356,7 @@ void harness_check(const Harness *harness)
 {
     const Chat *chat = harness->chat;
     uint32_t n_sessions = 0, n_people = 0, n_rooms = 0, n_members = 0, n_lagging = 0;
+    uint32_t n_empty = 0;
 
     for (uint32_t i = 0; i < chat->session_slots.n_touched; i++) {
         if (session_record(chat, i)->serial == 0)
@@ -346,10 +371,12 @@ void harness_check(const Harness *harness)
             continue;
         check_room(chat, i);
         n_rooms++;
+        n_empty += chat->rooms[i].n_members == 0;
     }
+    check_invites(chat);
     check_lagging(chat, n_lagging);
     EXPECT(chat_n_sessions(chat) == n_sessions && chat_n_people(chat) == n_people);
-    EXPECT(slots_n_used(&chat->room_slots) == n_rooms);
+    EXPECT(slots_n_used(&chat->room_slots) == n_rooms && chat_n_rooms(chat) == n_rooms - n_empty);
     EXPECT(slots_n_used(&chat->member_slots) == n_members);
     EXPECT(chat->state.header->tail <= chat->state.header->flushed);
     EXPECT(chat->state.header->flushed <= chat->state.header->head);

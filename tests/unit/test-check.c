@@ -6,19 +6,22 @@
 #include <string.h>
 
 #include "chat/check.h"
+#include "chat/person.h"
 #include "chat/session.h"
 #include "unit/damage.h"
 #include "unit/unit.h"
 
 /* One number of one record. */
 typedef struct Damage {
-    enum { HEADER, SESSION, AWAY, IGNORED, ROOM, MEMBER, ENTRY } kind;
+    enum { HEADER, SESSION, AWAY, IGNORED, ROOM, MEMBER, RULE, INVITE, ENTRY } kind;
     unsigned which; /* of the used ones */
     size_t offset, size;
     uint64_t value;
     const char *why; /* NULL: it does not matter */
 } Damage;
 
+/* Bits beside each other; the next byte has nick_n. */
+#define KIND (offsetof(Entry, text_n) + sizeof(uint16_t)), 1
 #define FIELD(type, name) offsetof(type, name), sizeof(((type *) NULL)->name)
 
 static const Damage DAMAGES[] = {
@@ -76,6 +79,8 @@ static const Damage DAMAGES[] = {
     {SESSION, 0, FIELD(SessionRecord, standing), STANDING_EXPELLED << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, is_within_line), 2, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, peer.is_local), 2, "the flags of a session"},
+    {SESSION, 5, FIELD(SessionRecord, peer.is_local), 31, "the flags of a session"}, /* by an account */
+    {SESSION, 5, FIELD(SessionRecord, peer.is_local), 0, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, n_half), READ_BYTES + 1, "the byte counts of a session"},
     {SESSION, 0, FIELD(SessionRecord, n_peeked), READ_BYTES + 1, "the byte counts of a session"},
     {SESSION, 0, FIELD(SessionRecord, n_peeked), READ_BYTES, NULL},
@@ -106,19 +111,51 @@ static const Damage DAMAGES[] = {
     {ROOM, 0, FIELD(RoomRecord, last_said), LIMIT_TRANSCRIPT_MIN + 8, "the history of a room"},
     {ROOM, 0, FIELD(RoomRecord, last_said), 8, NULL}, /* was overwritten */
     {ROOM, 0, FIELD(RoomRecord, sum_due), UINT64_MAX, NULL},
+    {ROOM, 0, FIELD(RoomRecord, flags), ROOM_TOPIC_LOCKED, NULL},
+    {ROOM, 0, FIELD(RoomRecord, flags), ROOM_LOCKED, "what is kept of a room"},
+    {ROOM, 0, FIELD(RoomRecord, flags), ROOM_CLOSING, "what is kept of a room"},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_LOCKED, NULL},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_CLOSING, NULL},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_FOUNDED, "what is kept of a room"}, /* by nobody */
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_CLOSING << 1, "what is kept of a room"},
+    {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED, NULL},
+    {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED | ROOM_CLOSING, "what is kept of a room"},
+    {ROOM, 2, FIELD(RoomRecord, flags), 0, "what is kept of a room"}, /* and it has a founder */
+    {ROOM, 2, FIELD(RoomRecord, founder.n), 0, "what is kept of a room"},
+    {ROOM, 2, offsetof(RoomRecord, founder.bytes), 1, 0x1b, "what is kept of a room"},
+    {ROOM, 2, FIELD(RoomRecord, founder_uid), UINT32_MAX, NULL},
+    {ROOM, 2, FIELD(RoomRecord, empty_since), UINT32_MAX, NULL},
+    {RULE, 0, FIELD(RuleRecord, kind), RULE_OPERATOR, "a rule"}, /* about a network */
+    {RULE, 0, FIELD(RuleRecord, kind), RULE_OPERATOR + 1, "a rule"},
+    {RULE, 0, FIELD(RuleRecord, number), 1000, "a rule"},
+    {RULE, 0, FIELD(RuleRecord, subject.n_bits), 129, "a rule"},
+    {RULE, 0, FIELD(RuleRecord, reason_n), LIMIT_REASON_BYTES + 1, "the words of a rule"},
+    {RULE, 0, FIELD(RuleRecord, by.n), 0, "the words of a rule"},
+    {INVITE, 0, FIELD(InviteRecord, whom), 7, "who is invited into a room"}, /* is not yet given out */
+    {INVITE, 0, FIELD(InviteRecord, whom), 5, NULL},
+    {INVITE, 0, FIELD(InviteRecord, whom), PERSON_ADDRESS, "who is invited into a room"}, /* without a name */
+    {INVITE, 0, FIELD(InviteRecord, session), 3000, "who is invited into a room"},
+    {INVITE, 0, FIELD(InviteRecord, name.n), 1, "who is invited into a room"},
+    {INVITE, 0, FIELD(InviteRecord, room), ROOM_LOBBY, "who is invited into a room"},
+    {INVITE, 0, FIELD(InviteRecord, room), 3000, "who is invited into a room"},
+    {INVITE, 1, FIELD(InviteRecord, whom), PERSON_ADDRESS | UINT32_MAX, "who is invited into a room"},
+    {INVITE, 1, FIELD(InviteRecord, whom), UINT64_MAX, "who is invited into a room"},
+    {INVITE, 1, FIELD(InviteRecord, name.n), 0, "who is invited into a room"},
+    {INVITE, 1, FIELD(InviteRecord, name.n), 255, "who is invited into a room"},
+    {INVITE, 1, FIELD(InviteRecord, session), UINT32_MAX, NULL},
     {MEMBER, 0, FIELD(MemberRecord, joined), UINT64_MAX, "who is in a room"},
     {MEMBER, 0, FIELD(MemberRecord, session), 4000, "who is in a room"},
     {MEMBER, 0, FIELD(MemberRecord, room), 4000, "who is in a room"},
-    {MEMBER, 0, FIELD(MemberRecord, room), 2, "who is in a room"},
+    {MEMBER, 0, FIELD(MemberRecord, room), 3, "who is in a room"},
     {ENTRY, 0, FIELD(Entry, pos), 0, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, size), sizeof(Entry) - 8, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, size), sizeof(Entry) + 4, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, size), UINT32_MAX - 7, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, size), 0, "the end of the transcript"},
-    {ENTRY, 0, FIELD(Entry, kind), 0, "an entry of the transcript"},
-    {ENTRY, 0, FIELD(Entry, kind), ENTRY_ANNOUNCED + 1, "an entry of the transcript"},
-    {ENTRY, 0, FIELD(Entry, kind), ENTRY_RAW, "an entry of the transcript"},
-    {ENTRY, 0, FIELD(Entry, kind), ENTRY_REPLAY, "an entry of the transcript"},
+    {ENTRY, 0, KIND, 0, "an entry of the transcript"},
+    {ENTRY, 0, KIND, ENTRY_ACT + 1, "an entry of the transcript"},
+    {ENTRY, 0, KIND, ENTRY_RAW, "an entry of the transcript"},
+    {ENTRY, 0, KIND, ENTRY_REPLAY, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, from), 1000, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, to), 1000, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, to), UINT64_C(1) << 63, NULL}, /* a person */
@@ -127,8 +164,8 @@ static const Damage DAMAGES[] = {
     {ENTRY, 0, FIELD(Entry, prev), LIMIT_TRANSCRIPT_MIN, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, prev), 8, NULL},
     {ENTRY, 0, FIELD(Entry, text_n), UINT16_MAX, "an entry of the transcript"},
-    {ENTRY, 0, offsetof(Entry, kind) + 1, 1, 127, "an entry of the transcript"}, /* nick_n */
-    {ENTRY, 0, FIELD(Entry, room_n), 255, "an entry of the transcript"},
+    {ENTRY, 0, offsetof(Entry, text_n) + 3, 1, 127, "an entry of the transcript"}, /* nick_n */
+    {ENTRY, 0, offsetof(Entry, text_n) + 4, 1, 127, "an entry of the transcript"},
     {ENTRY, 0, offsetof(Entry, data), 1, 0x1b, "an entry of the transcript"},
     {ENTRY, 0, offsetof(Entry, data), 1, 0x7f, "an entry of the transcript"},
     {ENTRY, 0, FIELD(Entry, next), UINT32_MAX, NULL},
@@ -144,6 +181,8 @@ static char *find_record(const State *state, const Damage *damage)
         [IGNORED] = &state->ignored[damage->which],
         [ROOM] = &state->rooms[damage->which],
         [MEMBER] = &state->members[damage->which],
+        [RULE] = &state->rules[damage->which],
+        [INVITE] = &state->invites[damage->which],
         [ENTRY] = state->ring + state->header->tail % state->header->transcript_size,
     };
 

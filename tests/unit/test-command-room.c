@@ -113,13 +113,31 @@ START_TEST(test_history)
 {
     PLAY(NULL, {'a', "/history", "-- Nothing is remembered of #lobby.\n", ""},
          {'a', "one", "", "[12:03] <alice> one\n"}, {'b', "/me two", "[12:03] * bob two\n", ""},
-         {'a', "/history 0", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history 201", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history -1", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history 1 2", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history 00000000000000001", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history 18446744073709551617", "!! /history takes a number of lines from 1 to 200.\n", ""},
-         {'a', "/history two", "!! /history takes a number of lines from 1 to 200.\n", ""},
+         {'a', "/history 0",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
+         {'a', "/history 201",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
+         {'a', "/history -1",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
+         {'a', "/history 1 2",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
+         {'a', "/history 00000000000000001", "[12:03] * bob two\n", ""},
+         {'a', "/history 18446744073709551617",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
+         {'a', "/history two",
+          "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or "
+          "yesterday.\n",
+          ""},
          {'a', "/history 200", "[12:03] <alice> one\n[12:03] * bob two\n", ""},
          {'a', "/history 1", "[12:03] * bob two\n", ""},
          {'b', "/history", "", "[12:03] <alice> one\n[12:03] * bob two\n"},

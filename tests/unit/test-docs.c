@@ -48,6 +48,8 @@ static void format_item(const Command *command, char *to, size_t size)
                         (int) strlen(optional) - 3, optional + 2);
     else if (arguments[0] != '\0')
         (void) snprintf(plain, sizeof plain, " Ar %s", arguments);
+    if (strcmp(plain, " Op Ar NICK [TIME] [REASON]") == 0)
+        (void) snprintf(plain, sizeof plain, " Op Ar NICK Oo Ar TIME Oc Oo Ar REASON Oc");
     if (strcmp(plain, " Ar WHO Op Ar TIME] [REASON") == 0)
         (void) snprintf(plain, sizeof plain, " Ar WHO Op Ar TIME Oo Ar REASON Oc");
     (void) snprintf(to, size, "\n.It Ic /%s%s\n", command->name, plain);
@@ -109,7 +111,8 @@ END_TEST
 
 START_TEST(test_options)
 {
-    static const char *const OPTIONS[] = {"config", "check\\-config", "help", "version"};
+    static const char *const OPTIONS[] = {"config", "check\\-config", "export", "since",  "room",
+                                          "format", "forget",         "help",   "version"};
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");
     _cleanup_(freep) char *program = read_source("src/main.c");
     char text[128];
@@ -128,12 +131,48 @@ END_TEST
 START_TEST(test_messages)
 {
     static const char *const IDS[] = {
-        LOG_ID_STARTED,        LOG_ID_STOPPED,          LOG_ID_CONFIG_RELOADED, LOG_ID_CONFIG_REFUSED,
-        LOG_ID_CONFIG_WARNING, LOG_ID_SOCKET_UNKNOWN,   LOG_ID_LISTENER_PAUSED, LOG_ID_LISTENER_RESUMED,
-        LOG_ID_LIMIT_REACHED,  LOG_ID_CLIENT_CONNECTED, LOG_ID_CLIENT_LEFT,     LOG_ID_LOG_DROPPED,
-        LOG_ID_ADOPTED,        LOG_ID_CULPRIT,          LOG_ID_STATE_REFUSED,   LOG_ID_STATE_SET_ASIDE,
-        LOG_ID_NO_STORE,       LOG_ID_HISTORY_LOST,     LOG_ID_BANNED,          LOG_ID_UNBANNED,
-        LOG_ID_MUTED,          LOG_ID_UNMUTED,          LOG_ID_KICKED,          LOG_ID_ANNOUNCED,
+        LOG_ID_STARTED,
+        LOG_ID_STOPPED,
+        LOG_ID_CONFIG_RELOADED,
+        LOG_ID_CONFIG_REFUSED,
+        LOG_ID_CONFIG_WARNING,
+        LOG_ID_SOCKET_UNKNOWN,
+        LOG_ID_LISTENER_PAUSED,
+        LOG_ID_LISTENER_RESUMED,
+        LOG_ID_LIMIT_REACHED,
+        LOG_ID_CLIENT_CONNECTED,
+        LOG_ID_CLIENT_LEFT,
+        LOG_ID_LOG_DROPPED,
+        LOG_ID_ADOPTED,
+        LOG_ID_CULPRIT,
+        LOG_ID_STATE_REFUSED,
+        LOG_ID_STATE_SET_ASIDE,
+        LOG_ID_NO_STORE,
+        LOG_ID_HISTORY_LOST,
+        LOG_ID_BANNED,
+        LOG_ID_UNBANNED,
+        LOG_ID_MUTED,
+        LOG_ID_UNMUTED,
+        LOG_ID_KICKED,
+        LOG_ID_ANNOUNCED,
+        LOG_ID_OP,
+        LOG_ID_DEOP,
+        LOG_ID_ROOM_LOCKED,
+        LOG_ID_ROOM_UNLOCKED,
+        LOG_ID_TOPIC_LOCKED,
+        LOG_ID_TOPIC_UNLOCKED,
+        LOG_ID_ROOM_HIDDEN,
+        LOG_ID_ROOM_SHOWN,
+        LOG_ID_INVITED,
+        LOG_ID_UNINVITED,
+        LOG_ID_DELETED,
+        LOG_ID_PUT_OUT,
+        LOG_ID_ROOM_GIVEN,
+        LOG_ID_ROOM_CLOSED,
+        LOG_ID_ROOM_GIVEN_UP,
+        LOG_ID_ARCHIVE_STOPPED,
+        LOG_ID_ARCHIVE_RESUMED,
+        LOG_ID_ARCHIVE_ASIDE,
     };
     _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");

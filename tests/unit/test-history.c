@@ -163,6 +163,31 @@ START_TEST(test_saved)
 }
 END_TEST
 
+/* Only operators may lock the lobby's topic, and nobody else unlocks it by waiting for an idle exit. */
+START_TEST(test_locked_topic)
+{
+    Harness *harness;
+    Client *carol;
+
+    begin();
+    harness = harness_new(NULL, 5);
+    carol = client_account(harness, "root", 0);
+    harness_turn(harness);
+    client_say(harness, carol, "/lock topic");
+    break_all(harness);
+    history_save(harness->chat, &harness->config, &LOG);
+    harness_free(harness);
+
+    harness = next_service(NULL);
+    carol = client_named(harness, "carol");
+    client_say(harness, carol, "/topic mine");
+    ck_assert_str_eq(client_take(carol), "!! The topic of #lobby is locked: only operators set it.\n");
+    harness_check(harness);
+    harness_free(harness);
+    end();
+}
+END_TEST
+
 /* Restored words are not those of a name that somebody ignores and nobody bears, unless it is that name. */
 START_TEST(test_ignored)
 {
@@ -486,5 +511,6 @@ START_TEST(test_set_aside)
 }
 END_TEST
 
-UNIT_MAIN("history", test_saved, test_ignored, test_nothing_private, test_many, test_nothing,
-          test_no_directory, test_replaced, test_damaged, test_link, test_configured, test_set_aside)
+UNIT_MAIN("history", test_saved, test_locked_topic, test_ignored, test_nothing_private, test_many,
+          test_nothing, test_no_directory, test_replaced, test_damaged, test_link, test_configured,
+          test_set_aside)

@@ -21,7 +21,7 @@ typedef struct Part {
     size_t at; /* in the old file */
 } Part;
 
-enum { SESSIONS = 2, PARTS = 10 };
+enum { SESSIONS = 2, ROOMS = 3, PARTS = 11 };
 
 typedef struct OldFile {
     StateHeader header;
@@ -53,6 +53,7 @@ static void describe(OldFile *old, const State *state)
     header->ignored_size = offsetof(IgnoredRecord, of_the_next_layout);
     header->half_size = offsetof(HalfRecord, of_the_next_layout);
     header->rule_size = offsetof(RuleRecord, of_the_next_layout);
+    header->invite_size = offsetof(InviteRecord, of_the_next_layout);
     {
         const Part parts[PARTS] = {
             {header, 0, header->header_size, 1, 0},
@@ -65,12 +66,25 @@ static void describe(OldFile *old, const State *state)
              (size_t) header->max_ignored * header->max_sessions, 0},
             {state->halves, sizeof(HalfRecord), header->half_size, header->max_sessions, 0},
             {state->rules, sizeof(RuleRecord), header->rule_size, header->max_rules, 0},
+            {state->invites, sizeof(InviteRecord), header->invite_size, header->max_invites, 0},
             {state->ring, 1, 1, header->transcript_size, 0},
         };
 
         memcpy(old->parts, parts, sizeof parts);
     }
     place_parts(old);
+}
+
+/* Without founders and invitations. A room had some bytes behind its last field, which could be anything. */
+static void describe_old_rooms(OldFile *old, const State *state)
+{
+    size_t end = offsetof(RoomRecord, topic) + LIMIT_TOPIC_BYTES;
+
+    old->header.room_size = (uint32_t) (end + -end % 8);
+    old->parts[ROOMS].old_size = old->header.room_size;
+    for (uint32_t i = 0; i < old->header.max_rooms; i++)
+        memset((char *) (uintptr_t) &state->rooms[i] + end, 0xff, old->header.room_size - end);
+    old->parts[PARTS - 2] = (Part){state->invites, 1, 1, 0, 0};
 }
 
 /* The first layout: without rules, and whatever lies behind the last field is no field. */
@@ -85,7 +99,22 @@ static void describe_first(OldFile *old, const State *state)
     memset((char *) header + offsetof(StateHeader, host) + sizeof header->host, 0xff,
            header->header_size - offsetof(StateHeader, host) - sizeof header->host);
     old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
-    old->parts[PARTS - 2] = (Part){state->rules, 1, 1, 0, 0};
+    old->parts[PARTS - 3] = (Part){state->rules, 1, 1, 0, 0};
+    describe_old_rooms(old, state);
+    old->size = 0;
+    place_parts(old);
+}
+
+/* Without knowing which state it is, and how far the archive. */
+static void describe_third(OldFile *old, const State *state)
+{
+    StateHeader *header = &old->header;
+
+    describe(old, state);
+    header->layout = 3;
+    header->header_size = offsetof(StateHeader, id);
+    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
+    describe_old_rooms(old, state);
     old->size = 0;
     place_parts(old);
 }
@@ -162,6 +191,20 @@ static void world_end(World *world)
     harness_free(harness);
 }
 
+static void check_new_rooms(const State *state)
+{
+    static const Name nobody;
+
+    ck_assert_uint_eq(state->header->invite_size, sizeof(InviteRecord));
+    ck_assert_uint_eq(state->header->max_invites, LIMIT_INVITES);
+    for (uint32_t i = 0; i < 2; i++) {
+        ck_assert_uint_ne(state->rooms[i].created_wall, 0);
+        ck_assert(memcmp(&state->rooms[i].founder, &nobody, sizeof nobody) == 0);
+        ck_assert_uint_eq(state->rooms[i].founder_uid + state->rooms[i].flags + state->rooms[i].empty_since,
+                          0);
+    }
+}
+
 START_TEST(test_read_first)
 {
     OldFile old;
@@ -173,6 +216,28 @@ START_TEST(test_read_first)
     ck_assert_uint_eq(world.harness->chat->state.header->layout, STATE_LAYOUT);
     ck_assert_uint_eq(world.harness->chat->state.header->next_rule, 1);
     ck_assert_uint_eq(world.harness->chat->state.header->rule_size, sizeof(RuleRecord));
+    check_new_rooms(&world.harness->chat->state);
+    ck_assert(harness_settle(world.harness));
+    harness_deliver(world.harness);
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_read_third)
+{
+    static const uint8_t none[STATE_ID_BYTES];
+    const StateHeader *header;
+    OldFile old;
+    World world;
+
+    world_begin(&world);
+    describe_third(&old, &world.harness->chat->state);
+    ck_assert(harness_adopt(world.harness, write_old(&old)));
+    header = world.harness->chat->state.header;
+    ck_assert_uint_eq(header->layout, STATE_LAYOUT);
+    ck_assert(memcmp(header->id, none, sizeof none) != 0);
+    ck_assert_uint_eq(header->archive.from + header->archive.n_dropped + header->archive.recalled, 0);
+    check_new_rooms(&world.harness->chat->state);
     ck_assert(harness_settle(world.harness));
     harness_deliver(world.harness);
     world_end(&world);
@@ -265,4 +330,4 @@ START_TEST(test_refused)
 }
 END_TEST
 
-UNIT_MAIN("layout", test_read, test_read_first, test_undone, test_refused)
+UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_undone, test_refused)

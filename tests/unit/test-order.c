@@ -191,15 +191,15 @@ START_TEST(test_help)
 
     world_begin(&world);
     client_say(world.harness, world.alice, "/help");
-    ck_assert_ptr_null(strstr(client_take(world.alice), "/kick"));
+    ck_assert_ptr_null(strstr(client_take(world.alice), "/ban"));
     client_say(world.harness, world.dora, "/help");
-    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "/kick NICK [REASON]"));
-    client_say(world.harness, world.alice, "/help kick");
-    ck_assert_ptr_nonnull(strstr(client_take(world.alice), "/kick NICK [REASON]"));
-    client_say(world.harness, world.alice, "/kik mallory");
-    ck_assert_ptr_null(strstr(client_take(world.alice), "/kick"));
-    client_say(world.harness, world.dora, "/kik mallory");
-    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "Did you mean /kick?"));
+    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "/ban WHO [TIME] [REASON]"));
+    client_say(world.harness, world.alice, "/help ban");
+    ck_assert_ptr_nonnull(strstr(client_take(world.alice), "/ban WHO [TIME] [REASON]"));
+    client_say(world.harness, world.alice, "/bann mallory");
+    ck_assert_ptr_null(strstr(client_take(world.alice), "Did you mean /ban"));
+    client_say(world.harness, world.dora, "/bann mallory");
+    ck_assert_ptr_nonnull(strstr(client_take(world.dora), "Did you mean /ban?"));
     world_end(&world);
 }
 END_TEST

@@ -156,9 +156,17 @@ START_TEST(test_what_sessions_have)
 }
 END_TEST
 
+START_TEST(test_rules)
+{
+    try_ranges("rule");
+    try_ranges("invite");
+}
+END_TEST
+
 START_TEST(test_rooms)
 {
     try_ranges("room");
+    try_ranges("kept");
     try_ranges("member");
 }
 END_TEST
@@ -268,5 +276,5 @@ START_TEST(test_many_rooms)
 }
 END_TEST
 
-UNIT_MAIN("restore", test_whole, test_header, test_sessions, test_what_sessions_have, test_rooms,
+UNIT_MAIN("restore", test_whole, test_header, test_sessions, test_what_sessions_have, test_rooms, test_rules,
           test_transcript, test_random, test_one_serial_twice, test_many_rooms)

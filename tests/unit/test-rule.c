@@ -123,9 +123,13 @@ static int add(Harness *harness, RuleKind kind, uint32_t uid, uint64_t until)
 {
     RuleRecord rule = make(kind, uid, until);
     uint64_t number;
-    int r = rule_add(harness->chat, &rule, &number);
+    int r;
 
+    chat_reserve(harness->chat, SLOT_NONE);
+    r = rule_add(harness->chat, &rule, &number);
     chat_commit(harness->chat);
+    if (chat_turn_is_full(harness->chat))
+        harness_turn(harness);
     return r;
 }
 

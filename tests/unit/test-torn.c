@@ -30,6 +30,7 @@ typedef struct Deed {
         SLOW,    /* dave has been sent half a line, and has more to read */
         FULL,    /* and so much that what comes next overwrites some of it */
         PERSON,  /* 'e' and 'f' are connections of one account, 'g' is an operator */
+        KEPT,    /* the same, and #den is theirs; carol, who is in no other room, and bob are invited */
     } kind;
 } Deed;
 
@@ -64,6 +65,14 @@ static const Deed DEEDS[] = {
     {'a', "/ignore carol", SMALL},
     {'a', "/history", SMALL},
     {'b', "/history 3", SMALL},
+    {'b', "/history today", SMALL},
+    {'b', "/search tea", SMALL},
+    {'b', "/seen carol", SMALL},
+    {'b', "/seen nobody", SMALL},
+    {'a', "/undo\n/history", SMALL},
+    {'a', "/undo", SLOW},
+    {'g', "/delete bob 2\n/history", PERSON},
+    {'a', "/delete bob", PERSON},
     {'a', "/set color on", SMALL},
     {'a', "/set joins off", SMALL},
     {'a', "/time", SMALL},
@@ -110,6 +119,30 @@ static const Deed DEEDS[] = {
     {'e', "/nick bob", PERSON},
     {'e', "/quit", PERSON},
     {'a', "/kick bob", PERSON},
+    {'e', "/lock", KEPT},
+    {'e', "/lock topic", KEPT},
+    {'e', "/lock\n/hide\n/lock off\n/hide off", KEPT},
+    {'e', "/hide", KEPT},
+    {'e', "/invite bob", KEPT},
+    {'e', "/invite dave", KEPT},
+    {'e', "/invite", KEPT},
+    {'a', "/invite bob", KEPT},
+    {'e', "/uninvite bob", KEPT},
+    {'e', "/uninvite carol", KEPT},
+    {'e', "/kick carol too loud", KEPT},
+    {'e', "/give root", KEPT},
+    {'e', "/close", KEPT},
+    {'g', "/close #den", KEPT},
+    {'e', "/leave", KEPT},
+    {'e', "/lock\n/leave", KEPT},
+    {'e', "words\n/kick carol", KEPT},
+    {'e', "/quit", KEPT},
+    {'f', "/join #attic\n/hide", KEPT},
+    {'c', "/leave", KEPT},
+    {'g', "/op erin 1h for today", KEPT},
+    {'g', "/op erin\n/op\n/deop erin", KEPT},
+    {'g', "/deop erin", KEPT},
+    {'e', NULL, KEPT},
     {'g', "/kick bob for nothing", PERSON},
     {'g', "/kick erin", PERSON},
     {'g', "/announce all", PERSON},
@@ -174,6 +207,21 @@ static void world_add_persons(World *world)
     client_say(world->harness, world->people[5], "/topic of the person");
 }
 
+static void world_add_den(World *world)
+{
+    static const struct {
+        char who;
+        const char *line;
+    } lines[] = {
+        {'e', "/join #den"},    {'f', "/join #den"},       {'e', "/lock"},      {'e', "/invite bob"},
+        {'e', "/invite root"},  {'e', "/invite carol"},    {'c', "/join #den"}, {'c', "/leave #alone"},
+        {'c', "/leave #lobby"}, {'e', "/lock off\nwords"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(lines); i++)
+        client_say(world->harness, who(world, lines[i].who), "%s", lines[i].line);
+}
+
 /* Somebody new: anybody, the owner of an account whose name a guest has, one who is there already. */
 static void come(Harness *harness, char c)
 {
@@ -215,7 +263,7 @@ static void world_begin(World *world, const Deed *deed)
     Config config;
 
     harness_config(&config);
-    config.max_rooms = 6;
+    config.max_rooms = 8;
     config.max_rooms_per_client = 4;
     config.max_ignores = 3;
     *world = (World){.harness = harness_new(&config, 7 + CROWD + 1)};
@@ -225,8 +273,10 @@ static void world_begin(World *world, const Deed *deed)
         client_say(world->harness, who(world, lines[i].who), "%s", lines[i].line);
     for (unsigned i = 0; deed->kind == CROWDED && i < CROWD; i++)
         (void) client_new(world->harness);
-    if (deed->kind == PERSON)
+    if (deed->kind == PERSON || deed->kind == KEPT)
         world_add_persons(world);
+    if (deed->kind == KEPT)
+        world_add_den(world);
     if (deed->kind == SLOW || deed->kind == FULL)
         world_slow_down(world, 20);
     if (deed->kind == FULL)
@@ -263,6 +313,8 @@ static void world_end(World *world, Outcome *ret_outcome)
     Harness *harness = world->harness;
     FILE *read;
 
+    harness_turn(harness);
+    /* In the turn after that people are put out of a room that was closed. */
     harness_turn(harness);
     harness_wait(harness, ANNOUNCE_SUM_USEC);
     harness_turn(harness);
@@ -486,7 +538,7 @@ START_TEST(test_torn_recovery)
 {
     static const Deed deeds[] = {
         {'a', "hello", SMALL}, {'a', "/leave #lobby", CROWDED}, {'d', "/topic words", SLOW},
-        {'a', "/help", FULL},  {'f', "/leave #dev", PERSON},
+        {'a', "/help", FULL},  {'f', "/leave #dev", PERSON},    {'e', "/close", KEPT},
     };
 
     for (size_t i = 0; torn_is_possible() && i < N_ELEMENTS(deeds); i++)

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Lines that are taken back: by who said them, and by who may do so for others. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "base/text.h"
+#include "chat/command.h"
+#include "chat/keep.h"
+#include "chat/note.h"
+#include "chat/person.h"
+
+enum {
+    DELETE_MAX = 20,       /* lines at once */
+    LOOKED_THROUGH = 1000, /* lines of the room, in search of those */
+    SHOWN_BYTES = 60,      /* of the line, so that one knows which it was */
+};
+
+#define UNDO_USEC (5 * 60 * USEC_PER_SEC)
+
+/* Whether that person said it, by whatever connection. */
+static bool is_said_by(const Chat *chat, const Entry *entry, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+
+    if (entry->from == record->serial)
+        return true;
+    return person_is_verified(chat, session) && entry->is_verified && entry->has_uid &&
+           entry_uid(entry) == record->peer.uid;
+}
+
+/* Nobody hears it any more who has not yet, and the archive forgets it. */
+static void take_back(Chat *chat, uint32_t room, const Entry *entry)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_TAKEN_BACK;
+    note.taken_back.pos = entry->is_recalled ? 0 : entry->pos;
+    note.taken_back.wall = entry->wall;
+    note.taken_back.nick.n = entry->nick_n;
+    memcpy(note.taken_back.nick.bytes, entry_nick(entry), entry->nick_n);
+    transcript_take_back(&chat->transcript, entry);
+    note_append(chat, room, SLOT_NONE, &note);
+}
+
+int command_undo(Chat *chat, uint32_t session, Arguments arguments)
+{
+    static const char TOLD[] = "took back a line";
+    uint32_t room = session_record(chat, session)->current_room;
+    const Entry *entry = transcript_at(&chat->transcript, chat->state.rooms[room].last_said);
+    size_t n;
+
+    (void) arguments;
+    while (entry != NULL && (entry->is_taken_back || entry->is_recalled || !is_said_by(chat, entry, session)))
+        entry = transcript_at(&chat->transcript, entry->prev);
+    if (entry == NULL || entry->wall + UNDO_USEC < chat->wall) {
+        chat_error(chat, session, "You have said nothing in #%s in the last five minutes.",
+                   chat->state.rooms[room].name.bytes);
+        return 0;
+    }
+    n = text_cut(entry_text(entry), entry->text_n, SHOWN_BYTES);
+    chat_reply(chat, session, "Taken back, but for who has read it: %.*s%s", (int) n, entry_text(entry),
+               n < entry->text_n ? "\xe2\x80\xa6" : "");
+    take_back(chat, room, entry);
+    chat_tell_room(chat, room, ENTRY_ACT, session, TOLD, strlen(TOLD));
+    return 0;
+}
+
+/* "NICK" or "NICK N". False: it is neither, and the asker was told. */
+static bool parse_delete(Chat *chat, uint32_t session, Arguments arguments, Name *ret_nick, uint64_t *ret_n)
+{
+    Arguments word = arguments_next(&arguments);
+    char text[WORD_MAX];
+
+    *ret_n = 1;
+    if (command_parse_nick(word, ret_nick) == 0 &&
+        (arguments.n == 0 ||
+         (parse_number(command_word(arguments, text), ret_n) == 0 && *ret_n >= 1 && *ret_n <= DELETE_MAX)))
+        return true;
+    chat_error(chat, session, "/delete takes a nick and a number of lines from 1 to %d.", DELETE_MAX);
+    return false;
+}
+
+/* The next thing said before `entry`, or at it, by whoever was called that. */
+static const Entry *find_said(const Chat *chat, const Entry *entry, const Name *nick, unsigned *n_looked)
+{
+    for (; entry != NULL && (*n_looked)++ < LOOKED_THROUGH;
+         entry = transcript_at(&chat->transcript, entry->prev)) {
+        Name said_by = {.n = entry->nick_n};
+
+        memcpy(said_by.bytes, entry_nick(entry), entry->nick_n);
+        if (!entry->is_taken_back && name_is_same(&said_by, nick))
+            return entry;
+    }
+    return NULL;
+}
+
+int command_delete(Chat *chat, uint32_t session, Arguments arguments)
+{
+    uint32_t room = session_record(chat, session)->current_room;
+    const RoomRecord *record = &chat->state.rooms[room];
+    const Entry *entry = transcript_at(&chat->transcript, record->last_said);
+    unsigned n_deleted = 0, n_looked = 0;
+    char text[NAME_MAX_BYTES + 64];
+    uint64_t n;
+    Name nick;
+
+    if (!command_may_change(chat, session, room) || !parse_delete(chat, session, arguments, &nick, &n))
+        return 0;
+    while (n_deleted < n && (entry = find_said(chat, entry, &nick, &n_looked)) != NULL) {
+        uint64_t prev = entry->prev;
+
+        take_back(chat, room, entry);
+        n_deleted++;
+        entry = transcript_at(&chat->transcript, prev);
+    }
+    if (n_deleted == 0) {
+        chat_error(chat, session, "Nothing that %s said in #%s is remembered.", nick.bytes,
+                   record->name.bytes);
+        return 0;
+    }
+    (void) snprintf(text, sizeof text, "deleted %u line%s of %s", n_deleted, n_deleted == 1 ? "" : "s",
+                    nick.bytes);
+    chat_tell_room(chat, room, ENTRY_ACT, session, text, strlen(text));
+    chat_reply(chat, session, "%u line%s of %s %s deleted.", n_deleted, n_deleted == 1 ? "" : "s", nick.bytes,
+               n_deleted == 1 ? "is" : "are");
+    log_event(chat->log,
+              (LogEvent){.priority = LOG_NOTICE,
+                         .id = LOG_ID_DELETED,
+                         .nick = session_record(chat, session)->nick.bytes,
+                         .whom = nick.bytes,
+                         .room = record->name.bytes},
+              "In #%s %s %s.", record->name.bytes, session_record(chat, session)->nick.bytes, text);
+    return 0;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/keep.h"
+#include "chat/note.h"
+#include "chat/person.h"
+#include "chat/room.h"
+
+static bool is_founded_by(const RoomRecord *record, uint32_t uid)
+{
+    return record->created_wall != 0 && (record->flags & ROOM_FOUNDED) && record->founder_uid == uid;
+}
+
+bool keep_is_founder(const Chat *chat, uint32_t room, uint32_t session)
+{
+    const RoomRecord *record = &chat->state.rooms[room];
+
+    /* The uid may be somebody else's by now. */
+    return person_is_verified(chat, session) &&
+           is_founded_by(record, session_record(chat, session)->peer.uid) &&
+           name_is_same(&record->founder, &session_record(chat, session)->nick);
+}
+
+bool keep_may_change(const Chat *chat, uint32_t room, uint32_t session)
+{
+    return keep_is_founder(chat, room, session) || person_is_operator(chat, session);
+}
+
+bool keep_may_enter(const Chat *chat, uint32_t room, uint32_t session)
+{
+    return !(chat->state.rooms[room].flags & ROOM_LOCKED) || keep_may_change(chat, room, session) ||
+           invite_find(chat, room, person_address(chat, session)) != NULL;
+}
+
+bool keep_is_seen(const Chat *chat, uint32_t room, uint32_t session)
+{
+    return !(chat->state.rooms[room].flags & ROOM_HIDDEN) || room_member(chat, room, session) != SLOT_NONE ||
+           keep_may_change(chat, room, session);
+}
+
+size_t keep_secrets(const Chat *chat, uint32_t session, NameKey *ret_keys, size_t max)
+{
+    size_t n = 0;
+
+    for (uint32_t room = 0; room < chat->room_slots.n_touched; room++) {
+        const RoomRecord *record = &chat->state.rooms[room];
+
+        if (record->created_wall == 0 || !(record->flags & (ROOM_LOCKED | ROOM_HIDDEN)) ||
+            room_member(chat, room, session) != SLOT_NONE ||
+            (keep_may_enter(chat, room, session) && keep_is_seen(chat, room, session)))
+            continue;
+        if (n < max)
+            name_fold(record->name.bytes, record->name.n, &ret_keys[n]);
+        n++;
+    }
+    return n;
+}
+
+bool keep_is_kept(const Chat *chat, uint32_t room)
+{
+    uint32_t flags = chat->state.rooms[room].flags;
+
+    /* The lobby stays anyway, and nobody founds it. */
+    if (room == ROOM_LOBBY)
+        return flags & ROOM_SET;
+    return (flags & ROOM_FOUNDED) && ((flags & ROOM_SET) || chat->rooms[room].n_invited_accounts > 0);
+}
+
+/* Tells the archive what is kept of a room now, or that nothing is any more. */
+static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept)
+{
+    const RoomRecord *record = &chat->state.rooms[room];
+    bool is_kept = keep_is_kept(chat, room);
+    Note note;
+
+    if (!was_kept && !is_kept)
+        return;
+    memset(&note, 0, sizeof note);
+    note.kind = is_kept ? NOTE_ROOM : NOTE_ROOM_CLOSED;
+    note.room.founder = record->founder;
+    note.room.founder_uid = record->founder_uid;
+    note.room.flags = record->flags;
+    note_append(chat, room, session, &note);
+}
+
+static void note_invited(Chat *chat, uint32_t session, const InviteRecord *invite, NoteKind kind)
+{
+    Note note;
+
+    if (!invite_is_of_account(invite) || !(chat->state.rooms[invite->room].flags & ROOM_FOUNDED))
+        return;
+    memset(&note, 0, sizeof note);
+    note.kind = kind;
+    note.invited.name = invite->name;
+    note.invited.uid = (uint32_t) invite->whom;
+    note_append(chat, invite->room, session, &note);
+}
+
+/* As if it had just been set by somebody. */
+static void note_topic(Chat *chat, uint32_t room)
+{
+    const RoomRecord *record = &chat->state.rooms[room];
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_TOPIC;
+    note.topic.by = record->topic_by;
+    note.topic.n = record->topic_n;
+    memcpy(note.topic.text, record->topic, record->topic_n);
+    note_append(chat, room, SLOT_NONE, &note);
+}
+
+void keep_note(Chat *chat, uint32_t room)
+{
+    const InviteRecord *invite = NULL;
+
+    if (chat->state.rooms[room].created_wall == 0 || !keep_is_kept(chat, room))
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    note_room(chat, room, SLOT_NONE, true);
+    if (chat->state.rooms[room].topic_n > 0)
+        note_topic(chat, room);
+    chat_commit(chat);
+    while ((invite = invite_next(chat, room, invite)) != NULL) {
+        chat_reserve(chat, SLOT_NONE);
+        note_invited(chat, SLOT_NONE, invite, NOTE_INVITED);
+        chat_commit(chat);
+    }
+}
+
+static unsigned count_founded(const Chat *chat, uint32_t uid)
+{
+    unsigned n = 0;
+
+    for (uint32_t room = 0; room < chat->room_slots.n_touched; room++)
+        n += is_founded_by(&chat->state.rooms[room], uid);
+    return n;
+}
+
+int keep_found(Chat *chat, uint32_t room, uint32_t session, uint32_t founder)
+{
+    const SessionRecord *person = session_record(chat, founder);
+    bool was_kept = keep_is_kept(chat, room);
+    RoomRecord *record;
+
+    if (count_founded(chat, person->peer.uid) >= LIMIT_ROOMS_FOUNDED)
+        return KEEP_TOO_MANY;
+    record = state_edit_room(&chat->state, room);
+    record->flags |= ROOM_FOUNDED;
+    record->founder = person->nick;
+    record->founder_uid = person->peer.uid;
+    note_room(chat, room, session, was_kept);
+    return 0;
+}
+
+void keep_set(Chat *chat, uint32_t room, uint32_t session, uint32_t flag, bool is_on)
+{
+    bool was_kept = keep_is_kept(chat, room);
+    RoomRecord *record = state_edit_room(&chat->state, room);
+
+    record->flags = is_on ? record->flags | flag : record->flags & ~flag;
+    note_room(chat, room, session, was_kept);
+}
+
+int keep_invite(Chat *chat, uint32_t session, const InviteRecord *invite)
+{
+    bool was_kept = keep_is_kept(chat, invite->room);
+    int r = invite_add(chat, invite);
+
+    if (r != 0)
+        return r;
+    if (!was_kept)
+        note_room(chat, invite->room, session, was_kept);
+    note_invited(chat, session, invite, NOTE_INVITED);
+    return 0;
+}
+
+void keep_uninvite(Chat *chat, uint32_t session, const InviteRecord *invite)
+{
+    InviteRecord old = *invite;
+    bool was_kept = keep_is_kept(chat, old.room);
+
+    invite_remove(chat, invite);
+    note_invited(chat, session, &old, NOTE_UNINVITED);
+    if (!keep_is_kept(chat, old.room))
+        note_room(chat, old.room, session, was_kept);
+}
+
+void keep_close(Chat *chat, uint32_t room, uint32_t session)
+{
+    bool was_kept = keep_is_kept(chat, room);
+    RoomRecord *record = state_edit_room(&chat->state, room);
+
+    record->flags = ROOM_CLOSING;
+    record->founder = (Name){0};
+    record->founder_uid = 0;
+    invite_remove_all(chat, room);
+    note_room(chat, room, session, was_kept);
+    if (chat->rooms[room].n_members == 0)
+        room_end(chat, room);
+    else
+        chat->close_from = MIN(chat->close_from, chat->state.header->head);
+}
+
+int keep_recall(Chat *chat, const RecalledRoom *recalled)
+{
+    uint32_t room = room_find(chat, &recalled->name), max = chat->config->max_rooms;
+    RoomRecord *record;
+    int r;
+
+    if (room == SLOT_NONE) {
+        max = MIN(max != 0 ? max : LIMIT_ROOMS, chat->state.header->max_rooms - 1);
+        if (slots_n_used(&chat->room_slots) > max)
+            return 0;
+        r = room_make(chat, &recalled->name, &room);
+        if (r < 0)
+            return error_trace(r);
+        keep_begin_empty(chat, room);
+    }
+    record = state_edit_room(&chat->state, room);
+    if (record->flags != 0)
+        return 0;
+    record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
+    if (room != ROOM_LOBBY && recalled->founder.n > 0) {
+        record->flags |= ROOM_FOUNDED;
+        record->founder = recalled->founder;
+        record->founder_uid = recalled->founder_uid;
+    }
+    if (record->topic_n == 0 && recalled->topic_n <= LIMIT_TOPIC_BYTES) {
+        record->topic_n = recalled->topic_n;
+        memcpy(record->topic, recalled->topic, recalled->topic_n);
+        if (name_parse_nick(recalled->topic_by.bytes, recalled->topic_by.n, &record->topic_by) != 0)
+            record->topic_by = (Name){0};
+    }
+    return 0;
+}
+
+void keep_recall_invite(Chat *chat, const RecalledInvite *recalled)
+{
+    InviteRecord invite = {.whom = PERSON_ADDRESS | recalled->uid, .room = room_find(chat, &recalled->room)};
+
+    if (invite.room == SLOT_NONE || recalled->uid == UINT32_MAX ||
+        !(chat->state.rooms[invite.room].flags & ROOM_FOUNDED) ||
+        name_parse_nick(recalled->name.bytes, recalled->name.n, &invite.name) != 0)
+        return;
+    (void) invite_add(chat, &invite);
+}
+
+void keep_begin_empty(Chat *chat, uint32_t room)
+{
+    uint32_t now = (uint32_t) (chat->wall / USEC_PER_SEC);
+
+    state_edit_room(&chat->state, room)->empty_since = MAX(now, 1U);
+    chat->next_given_up = MIN(chat->next_given_up, ((uint64_t) now + ROOM_KEPT_SEC) * USEC_PER_SEC);
+}
+
+/* Of a room that was closed: the person of that session is out of it. */
+static void put_out(Chat *chat, uint32_t room, uint32_t session)
+{
+    Name name = chat->state.rooms[room].name;
+    uint32_t each = session;
+
+    chat_reserve(chat, session);
+    room_put_out(chat, session, room);
+    do
+        chat_reply(chat, each, "#%s is closed. You are in #%s now.", name.bytes,
+                   chat->state.rooms[session_record(chat, each)->current_room].name.bytes);
+    while ((each = person_next(chat, each)) != session);
+    chat_commit(chat);
+}
+
+static void close_rooms(Chat *chat)
+{
+    bool is_done = true;
+
+    for (uint32_t room = 0; room < chat->room_slots.n_touched && is_done; room++) {
+        if (chat->state.rooms[room].created_wall == 0 || !(chat->state.rooms[room].flags & ROOM_CLOSING))
+            continue;
+        while (chat->rooms[room].n_members > 0 && !chat_turn_is_full(chat))
+            put_out(chat, room, chat->members[chat->rooms[room].first_member].session);
+        is_done = chat->rooms[room].n_members == 0;
+    }
+    if (is_done)
+        chat->close_from = UINT64_MAX;
+}
+
+static void give_up_empty(Chat *chat)
+{
+    chat->next_given_up = UINT64_MAX;
+    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
+        const RoomRecord *record = &chat->state.rooms[room];
+        uint64_t until = ((uint64_t) record->empty_since + ROOM_KEPT_SEC) * USEC_PER_SEC;
+
+        if (record->created_wall == 0 || chat->rooms[room].n_members > 0)
+            continue;
+        if (until > chat->wall || chat_turn_is_full(chat)) {
+            chat->next_given_up = MIN(chat->next_given_up, until);
+            continue;
+        }
+        log_event(chat->log,
+                  (LogEvent){.priority = LOG_INFO, .id = LOG_ID_ROOM_GIVEN_UP, .room = record->name.bytes},
+                  "Nobody has been in #%s for a long time; it is not kept any more.", record->name.bytes);
+        chat_reserve(chat, SLOT_NONE);
+        keep_close(chat, room, SLOT_NONE);
+        chat_commit(chat);
+    }
+}
+
+void keep_tick(Chat *chat)
+{
+    /* Who is put out of a room hears no more of it: so all that was said there is sent before. */
+    if (chat->close_from <= chat->state.header->flushed)
+        close_rooms(chat);
+    if (chat->wall >= chat->next_given_up)
+        give_up_empty(chat);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/*
+ * Notes: entries of the transcript that nobody hears. They tell the archive what it has to remember besides
+ * what was said, in the same transaction that changes the state, and so exactly once and in order.
+ *
+ * A note is appended as it stands here, up to the end of its member of the union: members are only ever made
+ * longer, at their ends, and what an earlier version wrote is read with zeros behind it.
+ */
+
+#include "chat/chat.h"
+
+typedef enum NoteKind {
+    NOTE_SEEN = 1,    /* whom the entry is from was here */
+    NOTE_RULE,        /* a rule was made; `rule` */
+    NOTE_RULE_ENDED,  /* `number` */
+    NOTE_ROOM,        /* what is kept of the entry's room has changed; `room` */
+    NOTE_ROOM_CLOSED, /* nothing is kept of the entry's room any more */
+    NOTE_INVITED,     /* somebody may come into the entry's room; `invited` */
+    NOTE_UNINVITED,   /* `invited` */
+    NOTE_SETTINGS,    /* of whom the entry is from; `settings` */
+    NOTE_MESSAGE,     /* left for somebody by whom the entry is from; `message` */
+    NOTE_DELIVERED,   /* a message; `number` is its id in the archive */
+    NOTE_TOPIC,       /* that a room has, for an archive that has not heard of it; `topic` */
+    NOTE_TAKEN_BACK,  /* a line that was said in the entry's room; `taken_back` */
+} NoteKind;
+
+typedef struct NoteRule {
+    uint64_t number, until, wall;
+    RuleSubject subject;
+    Name whom, by;
+    uint8_t kind;
+    uint16_t reason_n;
+    char reason[LIMIT_REASON_BYTES];
+} NoteRule;
+
+typedef struct NoteRoom {
+    Name founder; /* empty: it has none */
+    uint32_t founder_uid;
+    uint32_t flags; /* RoomRecord.flags */
+} NoteRoom;
+
+typedef struct NoteInvited {
+    Name name;
+    uint32_t uid;
+} NoteInvited;
+
+typedef struct NoteIgnored {
+    Name name;
+    uint8_t kinds; /* IGNORED_KINDS, shifted down */
+} NoteIgnored;
+
+typedef struct NoteSettings {
+    uint8_t bits; /* SETTING_* */
+    uint8_t n_ignored;
+    NoteIgnored ignored[LIMIT_IGNORES];
+} NoteSettings;
+
+typedef struct NoteMessage {
+    Name to;
+    uint32_t to_uid;
+    uint16_t n;
+    char text[LIMIT_MAIL_BYTES];
+} NoteMessage;
+
+typedef struct NoteTopic {
+    Name by;
+    uint16_t n;
+    char text[LIMIT_TOPIC_BYTES];
+} NoteTopic;
+
+typedef struct NoteTakenBack {
+    uint64_t pos; /* 0: it was said before this state began; it is known by the other two */
+    uint64_t wall;
+    Name nick;
+} NoteTakenBack;
+
+typedef struct Note {
+    uint64_t kind;
+    union {
+        NoteRule rule;
+        uint64_t number;
+        NoteRoom room;
+        NoteInvited invited;
+        NoteSettings settings;
+        NoteMessage message;
+        NoteTakenBack taken_back;
+        NoteTopic topic;
+    };
+} Note;
+
+/* From a session, about a room; either may be SLOT_NONE. Belongs to a transaction. */
+void note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
+/* False: the entry has no note in it that could be right. */
+bool note_read(const Entry *entry, Note *ret_note);

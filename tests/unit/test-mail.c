@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* What is kept for people with accounts: messages while they are away, and what they have set. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chat/command.h"
+#include "chat/mail.h"
+#include "chat/session.h"
+#include "unit/operator-fixture.h"
+#include "unit/unit.h"
+
+#define MARK_ "\xe2\x9c\x93"
+
+/* An archive that answers at once, or not at all. */
+typedef struct Memory {
+    RecallState state;
+    const char *trouble;
+    MailCounts counts;
+    PersonRecalled person; /* of uid 1000 */
+    bool is_more;
+    unsigned n_asked;
+} Memory;
+
+static NameStanding look_up(void *userdata, const Name *name, uint32_t *ret_uid)
+{
+    (void) userdata;
+    if (strcmp(name->bytes, "carol") != 0)
+        return NAME_IS_FREE;
+    *ret_uid = 1003;
+    return NAME_IS_RESERVED;
+}
+
+static RecallState recall(void *userdata, const Recall *question, Recalled *ret_recalled)
+{
+    Memory *memory = userdata;
+    static const PersonRecalled nothing;
+
+    memory->n_asked++;
+    if (memory->state != RECALL_ANSWERED || ret_recalled == NULL)
+        return memory->state;
+    *ret_recalled = (Recalled){.trouble = memory->trouble};
+    if (memory->trouble != NULL)
+        return RECALL_ANSWERED;
+    if (question->kind == RECALL_MAIL) {
+        ret_recalled->bytes = (const char *) &memory->counts;
+        ret_recalled->n = sizeof memory->counts;
+    } else if (question->kind == RECALL_PERSON) {
+        ret_recalled->bytes = (const char *) (question->uid == 1000 ? &memory->person : &nothing);
+        ret_recalled->n = sizeof memory->person;
+        ret_recalled->is_more = question->uid == 1000 && memory->is_more;
+        memory->is_more = false;
+    }
+    return RECALL_ANSWERED;
+}
+
+static void scene_begin(World *world, Memory *memory)
+{
+    world_begin(world);
+    *memory = (Memory){.state = RECALL_ANSWERED};
+    world->harness->chat->look_up = look_up;
+    world->harness->chat->recall = recall;
+    world->harness->chat->recall_userdata = memory;
+    harness_turn(world->harness);
+}
+
+/* The last note of that kind in the transcript. */
+static bool last_note(const Chat *chat, NoteKind kind, Note *ret_note)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+    bool is_found = false;
+    Note note;
+
+    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL) {
+        if (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == kind) {
+            *ret_note = note;
+            is_found = true;
+        }
+        pos += entry->size;
+    }
+    return is_found;
+}
+
+static bool must_wait(const World *world, const Client *client, const char *line)
+{
+    return command_must_wait(world->harness->chat, client->session, line, strlen(line));
+}
+
+/* Who may leave what. */
+START_TEST(test_leave)
+{
+    static char line[LIMIT_MAIL_BYTES + 32];
+    Memory memory;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.alice, "/msg carol hello");
+    ck_assert_str_eq(client_take(world.alice),
+                     "!! carol is not here. Who comes in with an account can leave a message.\n");
+    client_say(world.harness, world.bea, "/msg dave hello");
+    ck_assert_str_eq(client_take(world.bea), "!! Nobody here is called dave. /who lists who is.\n");
+    ck_assert(!last_note(world.harness->chat, NOTE_MESSAGE, &note));
+
+    client_say(world.harness, world.bea, "/msg carol" MARK_ " hello there");
+    ck_assert_str_eq(client_take(world.bea), "-- carol is not here, and will be told on coming back.\n");
+    ck_assert(last_note(world.harness->chat, NOTE_MESSAGE, &note));
+    ck_assert_uint_eq(note.message.to_uid, 1003);
+    ck_assert_str_eq(note.message.to.bytes, "carol");
+    ck_assert_uint_eq(note.message.n, 11);
+    ck_assert_mem_eq(note.message.text, "hello there", 11);
+
+    memory.counts = (MailCounts){.from = MAIL_FROM_MAX - 1, .to = MAIL_TO_MAX - 1};
+    client_say(world.harness, world.bea, "/msg carol one more");
+    ck_assert_str_eq(client_take(world.bea), "-- carol is not here, and will be told on coming back.\n");
+    memory.counts = (MailCounts){.from = MAIL_FROM_MAX};
+    client_say(world.harness, world.bea, "/msg carol one more");
+    ck_assert_str_eq(client_take(world.bea),
+                     "!! carol is not here, and as many messages of yours wait as may.\n");
+    memory.counts = (MailCounts){.to = MAIL_TO_MAX};
+    client_say(world.harness, world.bea, "/msg carol one more");
+    ck_assert_str_eq(client_take(world.bea),
+                     "!! carol is not here, and there is no place for one more message.\n");
+    memory.counts = (MailCounts){0};
+    world.harness->config.max_line_length = LIMIT_LINE_BYTES;
+    for (size_t n = LIMIT_MAIL_BYTES; n <= LIMIT_MAIL_BYTES + 1; n++) {
+        (void) snprintf(line, sizeof line, "%0*d", (int) n, 0);
+        client_say(world.harness, world.bea, "/msg carol %s", line);
+        ck_assert_str_eq(client_take(world.bea),
+                         n == LIMIT_MAIL_BYTES
+                             ? "-- carol is not here, and will be told on coming back.\n"
+                             : "!! carol is not here. A message that is left may have 2000 bytes; yours has "
+                               "2001.\n");
+        harness_wait(world.harness, 10 * USEC_PER_SEC);
+    }
+    harness_survive(world.harness);
+    world_end(&world);
+}
+END_TEST
+
+/* Without an archive, with one that is busy, and with one that is in trouble: nothing is lost without a word.
+ */
+START_TEST(test_trouble)
+{
+    Memory memory;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    memory.trouble = "The disk is full";
+    client_say(world.harness, world.bea, "/msg carol hello");
+    ck_assert_str_eq(client_take(world.bea), "!! The disk is full. Please try again later.\n");
+    memory.state = RECALL_ABSENT;
+    client_say(world.harness, world.bea, "/msg carol hello");
+    ck_assert_str_eq(client_take(world.bea), "!! What is said is not archived here.\n");
+    ck_assert(!last_note(world.harness->chat, NOTE_MESSAGE, &note));
+    memory.state = RECALL_AWAITED;
+    ck_assert(must_wait(&world, world.bea, "/msg carol hello"));
+    ck_assert(!must_wait(&world, world.bea, "/msg carol"));
+    ck_assert(!must_wait(&world, world.bea, "/msg alice hello"));
+    ck_assert(!must_wait(&world, world.bea, "/msg dave hello"));
+    ck_assert(!must_wait(&world, world.alice, "/msg carol hello"));
+    world_end(&world);
+}
+END_TEST
+
+static void add_mail(Memory *memory, uint64_t id, const char *text)
+{
+    MailRecord *mail = &memory->person.mails[memory->person.n_mails++];
+
+    *mail = (MailRecord){.id = id,
+                         .wall = HARNESS_WALL,
+                         .from = {5, "dora"},
+                         .is_verified = true,
+                         .n = (uint16_t) strlen(text)};
+    mail->from = (Name){4, "dora"};
+    memcpy(mail->text, text, mail->n);
+}
+
+START_TEST(test_deliver)
+{
+    Memory memory;
+    Client *again, *third;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.bea, "/quit");
+    harness_turn(world.harness);
+    ck_assert(world.bea->is_gone);
+    add_mail(&memory, 77, "see you");
+    add_mail(&memory, 78, "at the bridge");
+    memory.is_more = true;
+    memory.state = RECALL_AWAITED;
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    ck_assert_ptr_null(strstr(client_take(again), "left a message"));
+    memory.state = RECALL_ANSWERED;
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(again),
+                     "-- dora+ left a message for you on 2026-11-22 12:03:04 UTC (+0000): see you\n"
+                     "-- dora+ left a message for you on 2026-11-22 12:03:04 UTC (+0000): at the bridge\n");
+    ck_assert(last_note(world.harness->chat, NOTE_DELIVERED, &note));
+    ck_assert_uint_eq(note.number, 78);
+    /* There was more. */
+    memory.person.n_mails = 0;
+    add_mail(&memory, 79, "and bring tea");
+    harness_turn(world.harness);
+    ck_assert_ptr_nonnull(strstr(client_take(again), "and bring tea\n"));
+    memory.person.n_mails = 0;
+    /* Nobody is asked about any more: one more connection is the same person. */
+    memory.n_asked = 0;
+    third = world_bea_again(&world);
+    harness_turn(world.harness);
+    ck_assert_uint_eq(memory.n_asked, 0);
+    ck_assert_str_eq(client_take(third), "");
+    ck_assert_uint_eq(world.harness->chat->n_expecting, 0);
+    world_end(&world);
+}
+END_TEST
+
+/* A process that goes on asks again: the last one may have died before it gave anything. */
+START_TEST(test_deliver_later)
+{
+    Memory memory;
+    World world;
+
+    scene_begin(&world, &memory);
+    add_mail(&memory, 77, "see you");
+    harness_survive(world.harness);
+    ck_assert_uint_gt(world.harness->chat->n_expecting, 0);
+    world.harness->chat->recall = recall;
+    world.harness->chat->recall_userdata = &memory;
+    memory.trouble = "The archive can not be read or written";
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(world.bea), "");
+    memory.trouble = NULL;
+    harness_wait(world.harness, 9 * USEC_PER_SEC);
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(world.bea), "");
+    harness_wait(world.harness, 2 * USEC_PER_SEC);
+    harness_turn(world.harness);
+    ck_assert_ptr_nonnull(strstr(client_take(world.bea), "see you\n"));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_settings)
+{
+    Memory memory;
+    Client *again;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.alice, "/set color on\n/ignore mallory");
+    ck_assert(!last_note(world.harness->chat, NOTE_SETTINGS, &note));
+    client_say(world.harness, world.bea, "/set mark ascii\n/ignore mallory\n/ignore nobody");
+    ck_assert(last_note(world.harness->chat, NOTE_SETTINGS, &note));
+    ck_assert_uint_eq(note.settings.bits, SETTINGS_STANDARD | SETTING_ASCII);
+    ck_assert_uint_eq(note.settings.n_ignored, 2);
+    ck_assert_str_eq(note.settings.ignored[0].name.bytes, "mallory");
+    client_say(world.harness, world.bea, "/quit");
+    harness_turn(world.harness);
+
+    memory.person.settings = note;
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, again, "/set\n/ignore");
+    ck_assert_str_eq(client_take(again), "-- time on, bell off, color off, joins on, mark ascii.\n"
+                                         "-- You ignore mallory, nobody.\n");
+    client_say(world.harness, world.mallory, "hello");
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(again), "");
+    harness_survive(world.harness);
+    world_end(&world);
+}
+END_TEST
+
+/* Whoever has changed something before the answer comes keeps it; and what is no setting is left out. */
+START_TEST(test_settings_late)
+{
+    Memory memory;
+    Client *again;
+    World world;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.bea, "/quit");
+    harness_turn(world.harness);
+    memory.person.settings = (Note){
+        .kind = NOTE_SETTINGS,
+        .settings = {
+            .bits = 0xff, .n_ignored = 3, .ignored = {{{1, "\xff"}, 1}, {{200, "x"}, 1}, {{5, "carol"}, 9}}}};
+    memory.state = RECALL_AWAITED;
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    client_say(world.harness, again, "/set color on");
+    memory.state = RECALL_ANSWERED;
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, again, "/set\n/ignore");
+    ck_assert_str_eq(client_take(again), "-- time on, bell off, color on, joins on, mark unicode.\n"
+                                         "-- You ignore nobody.\n");
+    client_say(world.harness, again, "/quit");
+    harness_turn(world.harness);
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, again, "/ignore");
+    ck_assert_ptr_nonnull(strstr(client_take(again), "You ignore nobody.\n"));
+    harness_survive(world.harness);
+    world_end(&world);
+}
+END_TEST
+
+UNIT_MAIN("mail", test_leave, test_trouble, test_deliver, test_deliver_later, test_settings,
+          test_settings_late)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Notes for the archive: what is read is what was noted, whoever wrote it, and nobody hears it. */
+
+#include <string.h>
+
+#include "chat/note.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+static const Note NOTES[] = {
+    {.kind = NOTE_SEEN},
+    {.kind = NOTE_RULE,
+     .rule = {.number = 7,
+              .until = 8,
+              .wall = 9,
+              .subject = {.uid = 1000, .is_uid = true},
+              .whom = {5, "carol"},
+              .by = {3, "bob"},
+              .kind = RULE_MUTE,
+              .reason_n = 4,
+              .reason = "rude"}},
+    {.kind = NOTE_RULE_ENDED, .number = 7},
+    {.kind = NOTE_ROOM, .room = {.founder = {3, "bob"}, .founder_uid = 1001, .flags = 5}},
+    {.kind = NOTE_ROOM_CLOSED},
+    {.kind = NOTE_INVITED, .invited = {.name = {5, "carol"}, .uid = 1002}},
+    {.kind = NOTE_UNINVITED, .invited = {.name = {5, "carol"}, .uid = 1002}},
+    {.kind = NOTE_SETTINGS,
+     .settings = {.bits = SETTING_BELL, .n_ignored = 2, .ignored = {{{5, "carol"}, 1}, {{4, "dave"}, 2}}}},
+    {.kind = NOTE_MESSAGE, .message = {.to = {5, "carol"}, .to_uid = 1002, .n = 5, .text = "hello"}},
+    {.kind = NOTE_DELIVERED, .number = 8},
+    {.kind = NOTE_TOPIC, .topic = {.by = {3, "bob"}, .n = 3, .text = "tea"}},
+    {.kind = NOTE_TAKEN_BACK, .taken_back = {.pos = 8, .wall = 9, .nick = {3, "bob"}}},
+};
+
+/* The last entry, noted by alice about the lobby. */
+static const Entry *append(Harness *harness, const Client *alice, const Note *note)
+{
+    Chat *chat = harness->chat;
+    uint64_t pos = chat->state.header->head;
+
+    chat_reserve(chat, SLOT_NONE);
+    note_append(chat, ROOM_LOBBY, alice->session, note);
+    chat_commit(chat);
+    return transcript_read(&chat->transcript, &pos);
+}
+
+START_TEST(test_read)
+{
+    Harness *harness = harness_new(NULL, 4);
+    Client *alice = client_named(harness, "alice");
+
+    (void) client_take(alice);
+    for (size_t i = 0; i < N_ELEMENTS(NOTES); i++) {
+        const Entry *entry = append(harness, alice, &NOTES[i]);
+        Note note;
+
+        ck_assert_int_eq(entry->kind, ENTRY_NOTE);
+        ck_assert_mem_eq(entry_nick(entry), "alice", 5);
+        ck_assert_mem_eq(entry_room(entry), "lobby", 5);
+        ck_assert(note_read(entry, &note));
+        ck_assert_mem_eq(&note, &NOTES[i], sizeof note);
+    }
+    harness_turn(harness);
+    harness_survive(harness);
+    ck_assert_str_eq(client_take(alice), "");
+    harness_free(harness);
+}
+END_TEST
+
+/* What an earlier version wrote ends earlier, and what a later one wrote ends later. */
+START_TEST(test_lengths)
+{
+    struct {
+        Entry entry;
+        char text[2 * sizeof(Note)];
+    } memory;
+
+    for (size_t i = 0; i < N_ELEMENTS(NOTES); i++)
+        for (uint16_t n = 0; n < sizeof memory.text; n = (uint16_t) (n + 1 + n / 64)) {
+            Note note;
+
+            memset(&memory, 0xff, sizeof memory);
+            memory.entry = (Entry){.kind = ENTRY_NOTE, .text_n = n};
+            memcpy(memory.entry.data, &NOTES[i], MIN(n, sizeof(Note)));
+            QUICK_ASSERT(note_read(&memory.entry, &note) == (n >= sizeof note.kind), "%zu: %u bytes", i, n);
+            QUICK_ASSERT(n < sizeof note || memcmp(&note, &NOTES[i], sizeof note) == 0, "%zu: %u bytes", i,
+                         n);
+        }
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+    const Note notes[] = {
+        {.kind = 0},
+        {.kind = NOTE_TAKEN_BACK + 1},
+        {.kind = UINT64_MAX},
+        {.kind = NOTE_RULE, .rule = {.reason_n = LIMIT_REASON_BYTES + 1}},
+        {.kind = NOTE_RULE, .rule = {.whom = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_RULE, .rule = {.by = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_ROOM, .room = {.founder = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_INVITED, .invited = {.name = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_SETTINGS, .settings = {.n_ignored = LIMIT_IGNORES + 1}},
+        {.kind = NOTE_TOPIC, .topic = {.by = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_TOPIC, .topic = {.n = LIMIT_TOPIC_BYTES + 1}},
+        {.kind = NOTE_TAKEN_BACK, .taken_back = {.nick = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_MESSAGE, .message = {.to = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_MESSAGE, .message = {.n = LIMIT_MAIL_BYTES + 1}},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(notes); i++) {
+        struct {
+            Entry entry;
+            char text[sizeof(Note)];
+        } memory = {.entry = {.kind = ENTRY_NOTE, .text_n = sizeof(Note)}};
+        Note note;
+
+        memcpy(memory.entry.data, &notes[i], sizeof(Note));
+        ck_assert(!note_read(&memory.entry, &note));
+    }
+}
+END_TEST
+
+UNIT_MAIN("note", test_read, test_lengths, test_refused)

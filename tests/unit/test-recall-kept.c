@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Rooms that were kept before a reboot: they come back as they were, and a search does not tell of those that
+ * somebody may not know. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "chat/keep.h"
+#include "chat/person.h"
+#include "chat/room.h"
+#include "unit/operator-fixture.h"
+#include "unit/unit.h"
+
+static Name name_of(const char *text)
+{
+    Name name = {.n = (uint8_t) strlen(text)};
+
+    memcpy(name.bytes, text, name.n);
+    return name;
+}
+
+static void add_room(RecalledKept *kept, const char *name, const char *founder, uint32_t uid, uint32_t flags)
+{
+    RecalledRoom *room = &kept->rooms[kept->n_rooms++];
+
+    *room = (RecalledRoom){
+        .name = name_of(name), .founder = name_of(founder), .founder_uid = uid, .flags = flags};
+    room->topic_by = name_of(founder);
+    room->topic_n = 3;
+    memcpy(room->topic, "tea", 3);
+}
+
+static void add_invite(RecalledKept *kept, const char *room, const char *name, uint32_t uid)
+{
+    kept->invites[kept->n_invites++] =
+        (RecalledInvite){.room = name_of(room), .name = name_of(name), .uid = uid};
+}
+
+static bool recall(World *world, const RecalledKept *kept)
+{
+    const Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+
+    return recall_kept(world->harness->chat, &recalled);
+}
+
+static void check_answer(World *world, Client *client, const char *line, const char *answer)
+{
+    client_say(world->harness, client, "%s", line);
+    ck_assert_str_eq(client_take(client), answer);
+}
+
+START_TEST(test_come_back)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    World world;
+    Name name;
+
+    world_begin(&world);
+    add_room(kept, "den", "bea", 1000, ROOM_FOUNDED | ROOM_LOCKED | ROOM_HIDDEN);
+    add_room(kept, "lobby", "", 0, ROOM_TOPIC_LOCKED);
+    add_invite(kept, "den", "alfred", 1007);
+    ck_assert(recall(&world, kept));
+    ck_assert(recall(&world, kept)); /* once more is no harm */
+    harness_survive(world.harness);
+    check_answer(&world, world.alice, "/join #den",
+                 "!! #den is locked: by invitation only. Ask bea for one.\n");
+    check_answer(&world, world.bea, "/join #den", "-- You are in #den now, alone.\n-- Topic of #den: tea\n");
+    check_answer(&world, world.bea, "/invite", "-- Invited into #den: alfred.\n");
+    check_answer(&world, world.alice, "/topic mine",
+                 "!! The topic of #lobby is locked: only operators set it.\n");
+    name = name_of("den");
+    ck_assert(
+        keep_is_founder(world.harness->chat, room_find(world.harness->chat, &name), world.bea->session));
+    world_end(&world);
+    free(kept);
+}
+END_TEST
+
+/* The uid of the founder is somebody else's by now. */
+START_TEST(test_other_founder)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    World world;
+
+    world_begin(&world);
+    add_room(kept, "den", "beatrice", 1000, ROOM_FOUNDED | ROOM_LOCKED);
+    ck_assert(recall(&world, kept));
+    check_answer(&world, world.bea, "/join #den",
+                 "!! #den is locked: by invitation only. Ask beatrice for one.\n");
+    world_end(&world);
+    free(kept);
+}
+END_TEST
+
+/* What a file has in it that no version wrote. */
+START_TEST(test_tampered)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    World world;
+
+    world_begin(&world);
+    add_room(kept, "de n", "bea", 1000, ROOM_FOUNDED | ROOM_LOCKED);
+    add_room(kept, "", "bea", 1000, ROOM_FOUNDED | ROOM_LOCKED);
+    add_room(kept, "den", "\x1b[m", 1000, ROOM_FOUNDED | ROOM_LOCKED);
+    add_room(kept, "dan", "bea", 1000, UINT32_MAX);
+    kept->rooms[3].topic_by = name_of("not a name");
+    kept->rooms[3].topic_n = LIMIT_TOPIC_BYTES + 1;
+    add_invite(kept, "dan", "", 1001);
+    add_invite(kept, "nowhere", "alfred", 1001);
+    add_invite(kept, "lobby", "alfred", 1001);
+    add_invite(kept, "dan", "alfred", UINT32_MAX);
+    ck_assert(recall(&world, kept));
+    harness_check(world.harness);
+    harness_survive(world.harness);
+    check_answer(&world, world.bea, "/join #dan", "-- You are in #dan now, alone.\n");
+    world_end(&world);
+    free(kept);
+}
+END_TEST
+
+/* As many as MaxRooms= allows. */
+START_TEST(test_too_many)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    Name name = name_of("room3");
+    World world;
+
+    world_begin(&world);
+    world.harness->config.max_rooms = 3;
+    for (unsigned i = 0; i < 5; i++) {
+        char text[] = "room0";
+
+        text[4] = (char) ('0' + i);
+        add_room(kept, text, "bea", 1000, ROOM_FOUNDED | ROOM_LOCKED);
+    }
+    ck_assert(recall(&world, kept));
+    ck_assert_uint_eq(room_find(world.harness->chat, &name), SLOT_NONE);
+    name = name_of("room2");
+    ck_assert_uint_ne(room_find(world.harness->chat, &name), SLOT_NONE);
+    world_end(&world);
+    free(kept);
+}
+END_TEST
+
+static bool is_secret(const World *world, const Client *client, const char *room)
+{
+    NameKey keys[8];
+    size_t n = keep_secrets(world->harness->chat, client->session, keys, N_ELEMENTS(keys));
+
+    for (size_t i = 0; i < MIN(n, N_ELEMENTS(keys)); i++)
+        if (keys[i].n == strlen(room) && memcmp(keys[i].bytes, room, keys[i].n) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(test_secrets)
+{
+    World world;
+
+    world_begin(&world);
+    client_say(world.harness, world.bea, "/join #Den\n/lock\n/invite alice\n/join #nook\n/hide\n/join #open");
+    ck_assert(is_secret(&world, world.mallory, "den") && is_secret(&world, world.mallory, "nook"));
+    ck_assert(!is_secret(&world, world.mallory, "open") && !is_secret(&world, world.mallory, "lobby"));
+    ck_assert(!is_secret(&world, world.alice, "den") && is_secret(&world, world.alice, "nook"));
+    ck_assert(!is_secret(&world, world.bea, "den") && !is_secret(&world, world.bea, "nook"));
+    ck_assert(!is_secret(&world, world.dora, "den") && !is_secret(&world, world.dora, "nook"));
+    client_say(world.harness, world.mallory, "/join #nook");
+    ck_assert(!is_secret(&world, world.mallory, "nook"));
+    ck_assert_uint_eq(keep_secrets(world.harness->chat, world.alice->session, NULL, 0), 1);
+    world_end(&world);
+}
+END_TEST
+
+UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_secrets)

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* What the chat asks an archive, and what it does with the answers: of one that says what the test wants. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "chat/command.h"
+#include "chat/note.h"
+#include "chat/recall.h"
+#include "chat/rule.h"
+#include "chat/room.h"
+#include "unit/harness.h"
+#include "unit/unit.h"
+
+typedef struct World {
+    Harness *harness;
+    Client *alice;
+    RecallState state; /* what the archive says */
+    Recalled answer;
+    Recall asked; /* last */
+    unsigned n_asked;
+} World;
+
+static RecallState fake_recall(void *userdata, const Recall *recall, Recalled *ret_recalled)
+{
+    World *world = userdata;
+
+    world->asked = *recall;
+    world->n_asked++;
+    if (world->state == RECALL_ANSWERED && ret_recalled != NULL)
+        *ret_recalled = world->answer;
+    return world->state;
+}
+
+static void world_attach(World *world)
+{
+    world->harness->chat->recall = fake_recall;
+    world->harness->chat->recall_userdata = world;
+}
+
+static void world_begin(World *world)
+{
+    *world = (World){.harness = harness_new(NULL, 20), .state = RECALL_ANSWERED};
+    world_attach(world);
+    world->alice = client_named(world->harness, "alice");
+}
+
+/* The next process takes the state as it is. */
+static void world_end(World *world)
+{
+    harness_check(world->harness);
+    harness_survive(world->harness);
+    harness_free(world->harness);
+}
+
+static void answers(World *world, const char *text)
+{
+    world->state = RECALL_ANSWERED;
+    world->answer = (Recalled){.bytes = text, .n = strlen(text), .n_lines = 1000};
+}
+
+static void expect(World *world, const char *line, const char *expected)
+{
+    client_say(world->harness, world->alice, "%s", line);
+    ck_assert_str_eq(client_take(world->alice), expected);
+}
+
+static bool must_wait(const World *world, const char *line)
+{
+    return command_must_wait(world->harness->chat, world->alice->session, line, strlen(line));
+}
+
+#define DAY UINT64_C(86400)
+/* 2026-11-22 00:00 UTC */
+#define TODAY (UINT64_C(1795305600) * USEC_PER_SEC)
+#define HELP_HISTORY                                                                                         \
+    "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or yesterday.\n"
+#define HELP_SEARCH " /search WORDS [in #ROOM] [from NICK] [since DAY] [page N]\n"
+
+START_TEST(test_history_day)
+{
+    World world;
+
+    world_begin(&world);
+    answers(&world, "2026-11-21 10:00 #lobby <bob> one\n2026-11-21 11:00 #lobby <bob> two");
+    expect(&world, "/history yesterday",
+           "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n");
+    ck_assert_uint_eq(world.asked.kind, RECALL_BETWEEN);
+    ck_assert_uint_eq(world.asked.from, TODAY - DAY * USEC_PER_SEC);
+    ck_assert_uint_eq(world.asked.to, TODAY);
+    ck_assert_uint_eq(world.asked.n, 20);
+    ck_assert_uint_eq(world.asked.page, 1);
+    ck_assert_str_eq(world.asked.room.bytes, "lobby");
+    ck_assert_uint_eq(world.asked.nick.n, 0);
+    world.answer.is_more = true;
+    expect(&world, "/history 2026-11-22 page 49",
+           "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n"
+           "-- There is more: /history 2026-11-22 page 50\n");
+    ck_assert_uint_eq(world.asked.from, TODAY);
+    ck_assert_uint_eq(world.asked.page, 49);
+    world.answer.is_more = false;
+    expect(&world, "/history 2026-11-22 page 50",
+           "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n");
+    answers(&world, "");
+    expect(&world, "/history today", "-- Nothing is remembered of #lobby on that day.\n");
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_history_wrong)
+{
+    static const char *const lines[] = {"0",
+                                        "201",
+                                        "-1",
+                                        "tomorrow",
+                                        "2026-02-29",
+                                        "2026-11-22 page",
+                                        "today 3",
+                                        "today page 0",
+                                        "today page 51",
+                                        "today page x",
+                                        "today pages 2",
+                                        "2026-11-22x",
+                                        "10 page 2",
+                                        "1969-12-31"};
+    World world;
+
+    world_begin(&world);
+    world.n_asked = 0;
+    for (size_t i = 0; i < N_ELEMENTS(lines); i++) {
+        char line[64];
+
+        (void) snprintf(line, sizeof line, "/history %s", lines[i]);
+        ck_assert(!must_wait(&world, line));
+        expect(&world, line, HELP_HISTORY);
+    }
+    ck_assert_uint_eq(world.n_asked, 0);
+    world_end(&world);
+}
+END_TEST
+
+/* What the transcript has is not asked for; what it has not is, once. */
+START_TEST(test_history_last)
+{
+    World world;
+
+    world_begin(&world);
+    client_say(world.harness, world.alice, "first");
+    client_say(world.harness, world.alice, "second");
+    (void) client_take(world.alice);
+    world.n_asked = 0;
+    world.state = RECALL_AWAITED;
+    ck_assert(!must_wait(&world, "/history 2"));
+    expect(&world, "/history 2", "[12:03] <alice> first\n[12:03] <alice> second\n");
+    ck_assert_uint_eq(world.n_asked, 0);
+    ck_assert(must_wait(&world, "/history 3"));
+    ck_assert_uint_eq(world.asked.kind, RECALL_LAST);
+    ck_assert_uint_eq(world.asked.n, 3);
+    answers(&world, "older\nfirst\nsecond");
+    world.answer.n_lines = 3;
+    ck_assert(!must_wait(&world, "/history 3"));
+    expect(&world, "/history 3", "-- older\n-- first\n-- second\n");
+    /* The archive has no more of it, or is out of order: then it is what there is. */
+    world.answer.n_lines = 2;
+    expect(&world, "/history 3", "[12:03] <alice> first\n[12:03] <alice> second\n");
+    world.answer = (Recalled){.trouble = "The disk is full"};
+    expect(&world, "/history 200", "[12:03] <alice> first\n[12:03] <alice> second\n");
+    world.state = RECALL_ABSENT;
+    ck_assert(!must_wait(&world, "/history 3"));
+    expect(&world, "/history 3", "[12:03] <alice> first\n[12:03] <alice> second\n");
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_search)
+{
+    World world;
+
+    world_begin(&world);
+    answers(&world, "found");
+    expect(&world, "/search Tea in #Garden from Bob since yesterday page 50 time", "-- found\n");
+    ck_assert_uint_eq(world.asked.kind, RECALL_SEARCH);
+    ck_assert_str_eq(world.asked.room.bytes, "garden");
+    ck_assert_str_eq(world.asked.nick.bytes, "bob");
+    ck_assert_uint_eq(world.asked.from, TODAY - DAY * USEC_PER_SEC);
+    ck_assert_uint_eq(world.asked.page, 50);
+    ck_assert_uint_eq(world.asked.n, 20);
+    ck_assert_str_eq(world.asked.words, "Tea time ");
+    ck_assert_uint_eq(world.asked.n_words, 9);
+    /* Words that are no options, for want of what follows them. */
+    expect(&world, "/search in the page 51 of since dawn in # from", "-- found\n");
+    ck_assert_str_eq(world.asked.words, "in the page 51 of since dawn in # from ");
+    ck_assert_uint_eq(world.asked.page, 1);
+    ck_assert_uint_eq(world.asked.room.n, 0);
+    expect(&world, "/search from bob", "-- found\n");
+    ck_assert_uint_eq(world.asked.n_words, 0);
+    world.answer.is_more = true;
+    world.answer.is_partly = true;
+    expect(
+        &world, "/search tea page 3",
+        "-- found\n-- There may be more, but that took too long.\n-- There is more: the same with page 4\n");
+    answers(&world, "");
+    expect(&world, "/search tea", "-- Nothing like that was said.\n");
+    world.answer.is_partly = true;
+    expect(&world, "/search tea",
+           "-- Nothing like that was said, as far as could be looked in a short time.\n");
+    world.answer = (Recalled){.trouble = "The archive is damaged"};
+    expect(&world, "/search tea", "!! The archive is damaged. Please try again later.\n");
+    world.n_asked = 0;
+    expect(&world, "/search since yesterday", "!! What is to be looked for?" HELP_SEARCH);
+    ck_assert_uint_eq(world.n_asked, 0);
+    world_end(&world);
+}
+END_TEST
+
+/* So many bytes of words, each with its blank, and not one more. */
+START_TEST(test_search_words)
+{
+    char line[600];
+    World world;
+
+    world_begin(&world);
+    answers(&world, "found");
+    (void) snprintf(line, sizeof line, "/search %0*d", RECALL_WORDS_MAX - 1, 1);
+    expect(&world, line, "-- found\n");
+    ck_assert_uint_eq(world.asked.n_words, RECALL_WORDS_MAX);
+    (void) snprintf(line, sizeof line, "/search %0*d", RECALL_WORDS_MAX, 1);
+    expect(&world, line, "!! That is too much to look for at once." HELP_SEARCH);
+    ck_assert(!must_wait(&world, line));
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_seen)
+{
+    World world;
+
+    world_begin(&world);
+    answers(&world, "bob was here last on a day.");
+    expect(&world, "/seen Bob", "-- bob was here last on a day.\n");
+    ck_assert_uint_eq(world.asked.kind, RECALL_SEEN);
+    ck_assert_str_eq(world.asked.nick.bytes, "bob");
+    answers(&world, "");
+    expect(&world, "/seen Bob", "-- Nobody called Bob has been seen.\n");
+    world.n_asked = 0;
+    world.state = RECALL_AWAITED;
+    ck_assert(!must_wait(&world, "/seen ALICE"));
+    expect(&world, "/seen ALICE", "-- alice is here.\n");
+    ck_assert(!must_wait(&world, "/seen no.name"));
+    expect(&world, "/seen no.name", "!! That is not a nick: it may have only letters, digits, - and _.\n");
+    ck_assert_uint_eq(world.n_asked, 0);
+    ck_assert(must_wait(&world, "/seen bob"));
+    expect(&world, "/seen bob", "!! The archive is busy. Please try again later.\n");
+    world_end(&world);
+}
+END_TEST
+
+START_TEST(test_absent)
+{
+    static const char *const lines[] = {"/search tea", "/seen bob", "/history today"};
+    World world;
+
+    world_begin(&world);
+    world.state = RECALL_ABSENT;
+    for (size_t i = 0; i < N_ELEMENTS(lines); i++) {
+        ck_assert(!must_wait(&world, lines[i]));
+        expect(&world, lines[i], "!! What is said is not archived here.\n");
+    }
+    world.state = RECALL_AWAITED;
+    for (size_t i = 0; i < N_ELEMENTS(lines); i++)
+        ck_assert(must_wait(&world, lines[i]));
+    ck_assert(must_wait(&world, "/join #garden"));
+    ck_assert(!must_wait(&world, "/join #lobby"));
+    world_end(&world);
+}
+END_TEST
+
+/* Entries of a past. */
+typedef struct Past {
+    char bytes[256 * 1024] __attribute__((aligned(8)));
+    size_t n;
+} Past;
+
+static void past_add(Past *past, EntryKind kind, const char *nick, const char *text, size_t n_text)
+{
+    const EntryDraft draft = {.kind = kind,
+                              .wall = HARNESS_WALL,
+                              .nick = nick,
+                              .nick_n = strlen(nick),
+                              .text = text,
+                              .text_n = n_text,
+                              .is_recalled = true};
+
+    past->n += entry_write((Entry *) (past->bytes + past->n), &draft);
+}
+
+static void past_answers(World *world, const Past *past)
+{
+    world->state = RECALL_ANSWERED;
+    world->answer = (Recalled){.bytes = past->bytes, .n = past->n};
+}
+
+START_TEST(test_join)
+{
+    static Past past;
+    World world;
+
+    world_begin(&world);
+    past_add(&past, ENTRY_SAID, "bob", "before", 6);
+    past_add(&past, ENTRY_ACTION, "carol", "waves", 5);
+    past_add(&past, ENTRY_TOPIC, "dave", "flowers", 7);
+    past_answers(&world, &past);
+    expect(&world, "/join #Garden",
+           "-- You are in #Garden now, alone.\n-- Topic of #Garden: flowers\n[12:03] <bob> before\n"
+           "[12:03] * carol waves\n");
+    ck_assert_uint_eq(world.asked.kind, RECALL_ROOM);
+    ck_assert_str_eq(world.asked.room.bytes, "garden");
+    ck_assert_uint_eq(world.asked.n, world.harness->config.history);
+    harness_survive(world.harness);
+    world_attach(&world);
+    /* It is not said again, so not archived again. */
+    ck_assert_uint_eq(world.harness->chat->state.header->archive.n_dropped, 0);
+    world.n_asked = 0;
+    expect(&world, "/join #garden", "-- You are in #Garden now, alone.\n-- Topic of #Garden: flowers\n");
+    ck_assert_uint_eq(world.n_asked, 0);
+    world.answer = (Recalled){.trouble = "The disk is full"};
+    expect(&world, "/join #field", "-- You are in #field now, alone.\n");
+    world_end(&world);
+}
+END_TEST
+
+/* A long past, in a transcript that is full: only what there is place for, the newest. */
+START_TEST(test_join_long)
+{
+    static char text[LIMIT_TEXT_BYTES];
+    static Past past;
+    const char *output;
+    World world;
+
+    world_begin(&world);
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < 200; i++)
+        client_say(world.harness, world.alice, "%.2000s", text);
+    ck_assert_uint_gt(world.harness->chat->state.header->archive.n_dropped, 0);
+    (void) client_take(world.alice);
+    for (unsigned i = 0; i < 60; i++)
+        past_add(&past, ENTRY_SAID, "bob", text, i < 59 ? 2000 : 1);
+    past_answers(&world, &past);
+    client_say(world.harness, world.alice, "/join #garden");
+    output = client_take(world.alice);
+    ck_assert_ptr_nonnull(strstr(output, "<bob> xxxxxxxx"));
+    ck_assert_ptr_nonnull(strstr(output, "<bob> x\n"));
+    harness_check(world.harness);
+    past.n = 0;
+    past_add(&past, ENTRY_SAID, "bob", text, 4 * RECALL_ROOM_BYTES / 5);
+    past_answers(&world, &past);
+    client_say(world.harness, world.alice, "/join #field");
+    ck_assert_ptr_nonnull(strstr(client_take(world.alice), "<bob> xxxxxxxx"));
+    world_end(&world);
+}
+END_TEST
+
+/* Rules. */
+
+static NoteRule rule_of(uint64_t number)
+{
+    NoteRule rule = {.number = number,
+                     .kind = RULE_BAN,
+                     .subject = {.is_uid = true, .uid = (uint32_t) number},
+                     .by = {4, "root"},
+                     .whom = {3, "eve"},
+                     .reason_n = 4,
+                     .reason = "spam"};
+
+    return rule;
+}
+
+/* Whether it becomes a rule of the state, which the next process takes. */
+static bool is_taken(const NoteRule *rule)
+{
+    Recalled recalled = {.bytes = (const char *) rule, .n = sizeof *rule};
+    bool is_taken;
+    Client *root;
+    World world;
+
+    world_begin(&world);
+    ck_assert(recall_rules(world.harness->chat, &recalled));
+    is_taken = rule_next(world.harness->chat, NULL) != NULL;
+    /* Numbers go on behind it. */
+    root = client_account(world.harness, "root", 0);
+    harness_turn(world.harness);
+    client_say(world.harness, root, "/ban 192.0.2.1");
+    ck_assert_ptr_nonnull(strstr(client_take(root), "192.0.2.1 is banned"));
+    world_end(&world);
+    return is_taken;
+}
+
+START_TEST(test_rules)
+{
+    NoteRule rules[3] = {rule_of(7), rule_of(9), rule_of(12)};
+    Recalled recalled = {.bytes = (const char *) rules, .n = sizeof rules};
+    const RuleRecord *rule;
+    World world;
+    Client *root;
+
+    world_begin(&world);
+    rules[1].kind = RULE_MUTE;
+    rules[1].subject = (RuleSubject){.n_bits = 128};
+    rules[1].until = HARNESS_WALL + 1;
+    ck_assert(recall_rules(world.harness->chat, &recalled));
+    ck_assert(recall_rules(world.harness->chat, &recalled)); /* once more is no harm */
+    rule = rule_numbered(world.harness->chat, 9);
+    ck_assert(rule != NULL && rule->kind == RULE_MUTE && rule->until == HARNESS_WALL + 1);
+    ck_assert_str_eq(rule->reason, "spam");
+    harness_survive(world.harness);
+    root = client_account(world.harness, "root", 0);
+    harness_turn(world.harness);
+    (void) client_take(root);
+    client_say(world.harness, root, "/ban 192.0.2.1");
+    ck_assert_str_eq(client_take(root), "-- 192.0.2.1 is banned; that is number 13 of /bans.\n");
+    client_say(world.harness, root, "/bans");
+    ck_assert_str_eq(client_take(root), "-- 7: eve (uid 7) is banned, by root: spam\n"
+                                        "-- 9: eve (::) is muted until 2026-11-22 12:03:04 UTC (+0000), by "
+                                        "root: spam\n"
+                                        "-- 12: eve (uid 12) is banned, by root: spam\n"
+                                        "-- 13: 192.0.2.1 is banned, by root\n");
+    world_end(&world);
+}
+END_TEST
+
+/* As many as there may be, in whatever time that takes, and none beyond. */
+START_TEST(test_many_rules)
+{
+    static NoteRule rules[LIMIT_RULES + 1];
+    Recalled recalled = {.bytes = (const char *) rules, .n = sizeof rules};
+    unsigned n = 0, n_turns = 0;
+    World world;
+
+    world_begin(&world);
+    for (unsigned i = 0; i < N_ELEMENTS(rules); i++)
+        rules[i] = rule_of(i + 1);
+    while (!recall_rules(world.harness->chat, &recalled)) {
+        harness_turn(world.harness);
+        ck_assert_uint_lt(n_turns++, LIMIT_RULES);
+    }
+    for (const RuleRecord *rule = NULL; (rule = rule_next(world.harness->chat, rule)) != NULL;)
+        n++;
+    ck_assert_uint_eq(n, LIMIT_RULES);
+    world_end(&world);
+}
+END_TEST
+
+/* A file may have been tampered with: what the next process would refuse does not come in. */
+START_TEST(test_rules_tampered)
+{
+    NoteRule rule = rule_of(1);
+
+    ck_assert(is_taken(&rule));
+    rule = rule_of(UINT64_C(1) << 48);
+    ck_assert(is_taken(&rule));
+    rule = rule_of((UINT64_C(1) << 48) + 1);
+    ck_assert(!is_taken(&rule));
+    rule = rule_of((UINT64_C(1) << 62) - 1);
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(0);
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(1);
+    rule.kind = 77;
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(1);
+    memset(&rule.subject.is_uid, 2, 1);
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(1);
+    rule.subject.n_bits = 129;
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(1);
+    rule.whom = (Name){3, "a\033b"};
+    ck_assert(!is_taken(&rule));
+    rule = rule_of(1);
+    rule.whom = (Name){0};
+    ck_assert(is_taken(&rule));
+}
+END_TEST
+
+/* Words that are not fit to be seen are left out, and the rule is in force. */
+START_TEST(test_words_tampered)
+{
+    NoteRule rule = rule_of(1);
+
+    rule.by = (Name){3, "\xff\xfe!"};
+    ck_assert(is_taken(&rule));
+    rule = rule_of(1);
+    rule.by = (Name){0};
+    ck_assert(is_taken(&rule));
+    rule = rule_of(1);
+    (void) memcpy(rule.reason, "\033[2J", 4);
+    ck_assert(is_taken(&rule));
+    /* Cut in the middle of a character. */
+    rule = rule_of(1);
+    memset(rule.reason, 'x', sizeof rule.reason);
+    rule.reason[LIMIT_REASON_BYTES - 1] = '\xc3';
+    rule.reason_n = LIMIT_REASON_BYTES;
+    ck_assert(is_taken(&rule));
+    rule = rule_of(1);
+    rule.reason_n = LIMIT_REASON_BYTES + 1;
+    ck_assert(is_taken(&rule));
+}
+END_TEST
+
+UNIT_MAIN("recall", test_history_day, test_history_wrong, test_history_last, test_search, test_search_words,
+          test_seen, test_absent, test_join, test_join_long, test_rules, test_many_rules, test_rules_tampered,
+          test_words_tampered)
