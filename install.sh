@@ -21,8 +21,8 @@ the system, as in most containers, it serves in the foreground until Ctrl-C.
   --prefix=DIR   install below DIR instead of /usr/local
   --port=N       listen on port N instead of 7000
   --uninstall    stop the service and remove all that was installed. The configuration is removed if nobody
-                 changed it
-  --purge        with --uninstall: remove a changed configuration, too
+                 changed it; what was said in rooms stays in /var/lib/chatd
+  --purge        with --uninstall: remove a changed configuration, and what was said, too
   --help         this text
 TEXT
 }
@@ -38,6 +38,7 @@ port=
 purge=
 
 readonly config=/etc/chatd.conf
+readonly archive=/var/lib/chatd # a link to /var/lib/private/chatd, which StateDirectory= with DynamicUser= makes
 readonly port_conf=/etc/systemd/system/chat.socket.d/install-port.conf
 
 systemd_runs() { [[ -d /run/systemd/system ]]; }
@@ -277,11 +278,15 @@ forget_group() {
     [[ ${entry##*:} != "" ]] || groupdel chat-operators || true
 }
 
+# What was said is nobody's to remove but who asks for it.
+remove_archive() { rm -rf "$archive" /var/lib/private/chatd; }
+
 uninstall_chatd() {
     local path leftover
-    if [[ -n $purge && ! -e $manifest && -e $config ]]; then
+    if [[ -n $purge && ! -e $manifest && (-e $config || -e $archive) ]]; then
         rm -rf "$config" /etc/chatd.conf.d
-        say "chatd was removed before; now its configuration is, too."
+        remove_archive
+        say "chatd was removed before; now its configuration and its archive are, too."
         return
     fi
     [[ -e $manifest ]] || fail "There is no $manifest, so nothing was installed below $prefix from here." \
@@ -296,6 +301,7 @@ uninstall_chatd() {
     if config_is_as_shipped || [[ -n $purge ]]; then
         rm -f "$config"
     fi
+    [[ -z $purge ]] || remove_archive
     [[ -z $purge ]] || rm -rf /etc/chatd.conf.d /etc/systemd/system/chat{.socket,-local.socket,.service}.d
     leftover=$(listed package | tr '\n' ' ')
     listed directory | sort -r >"$work/directories"
@@ -310,6 +316,7 @@ uninstall_chatd() {
     say "chatd is removed."
     [[ ! -e $config ]] || say "$config was changed here, so it stays; --uninstall --purge would remove it."
     [[ ! -d /etc/chatd.conf.d ]] || say "/etc/chatd.conf.d stays as well."
+    [[ ! -e $archive ]] || say "What was said in rooms stays in $archive; --uninstall --purge would remove it."
     [[ -z $leftover ]] || say "Packages that were installed to build it stay; something else may need them by now: $leftover"
 }
 

@@ -24,21 +24,30 @@
 #include "host/journal.h"
 #include "host/reload.h"
 #include "host/server.h"
+#include "host/tool.h"
 
 typedef struct Options {
     const char *config_path; /* NULL: the default */
     bool check_config;
+    ToolOptions tool;
     bool is_done; /* --help and --version have said all there is */
 } Options;
 
 static void help(void)
 {
     printf("chatd [--config=FILE] [--check-config] [--help] [--version]\n"
+           "chatd --export [--since=DAY] [--room=ROOM] [--format=text|json]\n"
+           "chatd --forget=NAME\n"
            "\n"
            "A chat for everyone with nc. systemd starts it: systemctl start chat.socket\n"
            "\n"
            "  --config=FILE   read FILE instead of %s\n"
            "  --check-config  check the configuration, print the settings in force, and exit\n"
+           "  --export        print what was said in rooms and is in the archive, and exit\n"
+           "  --since=DAY     print only what was said since then: 2026-11-22, today, yesterday\n"
+           "  --room=ROOM     print only what was said in that room\n"
+           "  --format=FORMAT print text, which is the default, or json\n"
+           "  --forget=NAME   remove all lines of that name from the archive, and exit\n"
            "  --help          print this and exit\n"
            "  --version       print the version and exit\n"
            "\n"
@@ -47,12 +56,88 @@ static void help(void)
 }
 
 /* EX_OK, or EX_USAGE after saying why. */
+static int check_options(const Options *options)
+{
+    const ToolOptions *tool = &options->tool;
+    const bool is_tool = tool->is_export || tool->forget != NULL;
+    const struct {
+        bool is_wrong;
+        const char *why;
+    } RULES[] = {
+        {tool->is_export && tool->forget != NULL, "--export and --forget do not go together"},
+        {is_tool && options->check_config, "--check-config goes with neither --export nor --forget"},
+        {is_tool && options->config_path != NULL, "--config goes with neither --export nor --forget"},
+        {tool->since != NULL && !tool->is_export, "--since goes with --export only"},
+        {tool->room != NULL && !tool->is_export, "--room goes with --export only"},
+        {tool->format != NULL && !tool->is_export, "--format goes with --export only"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(RULES); i++)
+        if (RULES[i].is_wrong) {
+            fprintf(stderr, "chatd: %s. Try 'chatd --help'.\n", RULES[i].why);
+            return EX_USAGE;
+        }
+    return EX_OK;
+}
+
+enum {
+    OPTION_CONFIG = 256,
+    OPTION_CHECK_CONFIG,
+    OPTION_EXPORT,
+    OPTION_SINCE,
+    OPTION_ROOM,
+    OPTION_FORMAT,
+    OPTION_FORGET,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static void take_option(Options *options, int option)
+{
+    switch (option) {
+    case OPTION_CONFIG:
+        options->config_path = optarg;
+        break;
+    case OPTION_CHECK_CONFIG:
+        options->check_config = true;
+        break;
+    case OPTION_EXPORT:
+        options->tool.is_export = true;
+        break;
+    case OPTION_SINCE:
+        options->tool.since = optarg;
+        break;
+    case OPTION_ROOM:
+        options->tool.room = optarg;
+        break;
+    case OPTION_FORMAT:
+        options->tool.format = optarg;
+        break;
+    case OPTION_FORGET:
+        options->tool.forget = optarg;
+        break;
+    case OPTION_HELP:
+        help();
+        options->is_done = true;
+        break;
+    case OPTION_VERSION:
+        printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+        options->is_done = true;
+        break;
+    }
+}
+
+/* EX_OK, or EX_USAGE after saying why. */
 static int parse_argv(int argc, char *argv[], Options *ret_options)
 {
-    enum { OPTION_CONFIG = 256, OPTION_CHECK_CONFIG, OPTION_HELP, OPTION_VERSION };
     static const struct option LONG_OPTIONS[] = {
         {"config", required_argument, NULL, OPTION_CONFIG},
         {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
+        {"export", no_argument, NULL, OPTION_EXPORT},
+        {"since", required_argument, NULL, OPTION_SINCE},
+        {"room", required_argument, NULL, OPTION_ROOM},
+        {"format", required_argument, NULL, OPTION_FORMAT},
+        {"forget", required_argument, NULL, OPTION_FORGET},
         {"help", no_argument, NULL, OPTION_HELP},
         {"version", no_argument, NULL, OPTION_VERSION},
         {NULL, 0, NULL, 0},
@@ -61,30 +146,18 @@ static int parse_argv(int argc, char *argv[], Options *ret_options)
     int option;
 
     while ((option = getopt_long(argc, argv, "", LONG_OPTIONS, NULL)) >= 0) {
-        switch (option) {
-        case OPTION_CONFIG:
-            options.config_path = optarg;
-            break;
-        case OPTION_CHECK_CONFIG:
-            options.check_config = true;
-            break;
-        case OPTION_HELP:
-            help();
-            options.is_done = true;
-            break;
-        case OPTION_VERSION:
-            printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
-            options.is_done = true;
-            break;
-        default:
+        if (option == '?') {
             fprintf(stderr, "Try 'chatd --help'.\n");
             return EX_USAGE;
         }
+        take_option(&options, option);
     }
     if (optind < argc) {
         fprintf(stderr, "chatd: '%s' is not an option. Try 'chatd --help'.\n", argv[optind]);
         return EX_USAGE;
     }
+    if (!options.is_done && check_options(&options) != EX_OK)
+        return EX_USAGE;
     *ret_options = options;
     return EX_OK;
 }
@@ -216,6 +289,8 @@ int main(int argc, char *argv[])
         return status;
     if (options.check_config)
         return check_config(options.config_path);
+    if (options.tool.is_export || options.tool.forget != NULL)
+        return tool_run(&options.tool);
     hold_signals();
     (void) signal(SIGPIPE, SIG_IGN);
     /* The thread that writes the log allocates next to nothing: it needs no arena of its own (mallopt(3)). */

@@ -33,16 +33,24 @@ CHATD_SOURCES = \
 	%reldir%/chat/check.c %reldir%/chat/check.h \
 	%reldir%/chat/command.c %reldir%/chat/command.h \
 	%reldir%/chat/command-fault.c \
+	%reldir%/chat/command-keep.c \
 	%reldir%/chat/command-order.c \
 	%reldir%/chat/command-person.c \
+	%reldir%/chat/command-recall.c \
 	%reldir%/chat/command-room.c \
 	%reldir%/chat/command-rule.c \
 	%reldir%/chat/command-server.c \
+	%reldir%/chat/command-undo.c \
 	%reldir%/chat/ignore.c %reldir%/chat/ignore.h \
 	%reldir%/chat/index.c %reldir%/chat/index.h \
+	%reldir%/chat/invite.c %reldir%/chat/invite.h \
+	%reldir%/chat/keep.c %reldir%/chat/keep.h \
 	%reldir%/chat/lifecycle.c %reldir%/chat/lifecycle.h \
+	%reldir%/chat/mail.c %reldir%/chat/mail.h \
+	%reldir%/chat/note.c %reldir%/chat/note.h \
 	%reldir%/chat/peer.c %reldir%/chat/peer.h \
 	%reldir%/chat/person.c %reldir%/chat/person.h \
+	%reldir%/chat/recall.c %reldir%/chat/recall.h \
 	%reldir%/chat/restore.c %reldir%/chat/restore.h \
 	%reldir%/chat/room.c %reldir%/chat/room.h \
 	%reldir%/chat/rule.c %reldir%/chat/rule.h \
@@ -58,6 +66,10 @@ CHATD_SOURCES = \
 	%reldir%/host/accounts-local.c %reldir%/host/accounts-local.h \
 	%reldir%/host/accounts-nss.c \
 	%reldir%/host/adopt.c %reldir%/host/adopt.h \
+	%reldir%/host/archivist.c %reldir%/host/archivist.h \
+	%reldir%/host/archivist-answer.c \
+	%reldir%/host/archivist-core.h \
+	%reldir%/host/archivist-write.c \
 	%reldir%/host/arrival.c %reldir%/host/arrival.h \
 	%reldir%/host/connection.c %reldir%/host/connection.h \
 	%reldir%/host/delivery.c %reldir%/host/delivery.h \
@@ -71,7 +83,10 @@ CHATD_SOURCES = \
 	%reldir%/host/names.c %reldir%/host/names.h \
 	%reldir%/host/notify.c %reldir%/host/notify.h \
 	%reldir%/host/reload.c %reldir%/host/reload.h \
+	%reldir%/host/remember.c %reldir%/host/remember.h \
 	%reldir%/host/runtime.c %reldir%/host/runtime.h \
 	%reldir%/host/server.c %reldir%/host/server.h \
 	%reldir%/host/settle.c %reldir%/host/settle.h \
+	%reldir%/host/thread.c %reldir%/host/thread.h \
+	%reldir%/host/tool.c %reldir%/host/tool.h \
 	%reldir%/host/vault.c %reldir%/host/vault.h

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -16,6 +14,7 @@
 #include "chat/index.h"
 #include "host/accounts-local.h"
 #include "host/accounts.h"
+#include "host/thread.h"
 
 enum {
     STACK_BYTES = 256 * 1024, /* NSS modules run on it */
@@ -230,17 +229,6 @@ static void core_release(Core *core)
     free(core);
 }
 
-/*
- * A descriptor table for this thread alone, with `fd` and standard input, output and error. With
- * CLOSE_RANGE_UNSHARE only what is below the range is copied at all, and nothing of the old table is closed
- * (close_range(2)); where that is refused, nothing may be closed.
- */
-static void thread_leave_descriptors(int fd)
-{
-    if (close_range(fd + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0 && fd > STDERR_FILENO + 1)
-        (void) close_range(STDERR_FILENO + 1, fd - 1, 0);
-}
-
 /* Called with the lock held: the next question, after waiting for it; NULL: the thread should end. */
 static Question *core_next(Core *core)
 {
@@ -304,21 +292,7 @@ static void *thread_main(void *userdata)
 /* Called with the lock held. False: there can be no thread now. */
 static bool core_start_thread(Core *core)
 {
-    pthread_attr_t attributes;
-    sigset_t all, old;
-    pthread_t thread;
-    int error;
-
-    (void) pthread_attr_init(&attributes);
-    (void) pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    (void) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    /* Signals are for the loop. */
-    (void) sigfillset(&all);
-    (void) pthread_sigmask(SIG_SETMASK, &all, &old);
-    error = pthread_create(&thread, &attributes, thread_main, core);
-    (void) pthread_sigmask(SIG_SETMASK, &old, NULL);
-    (void) pthread_attr_destroy(&attributes);
-    if (error != 0)
+    if (thread_start(thread_main, core, STACK_BYTES) < 0)
         return false;
     core->n_references++;
     core->n_threads++;

@@ -14,10 +14,7 @@
  * there is another one, up to four. Uids go before names. A thread that hangs is left alone; it costs its
  * stack and its place. A thread ends when there has been nothing to ask for a second.
  *
- * A thread has a descriptor table of its own, in which there is next to nothing. So no connection stays open
- * because a lookup hangs, NSS finds free descriptors when this process is full, and the loop's system calls
- * do not become dearer: in a table that is shared, the kernel counts references to each entry that is used.
- * Where a system call filter does not let a thread have that, it goes on without.
+ * A thread has a descriptor table of its own (host/thread.h).
  *
  * Time is CLOCK_MONOTONIC in microseconds (base/clock.h), and always told; it must not go backwards.
  */

@@ -40,7 +40,7 @@ void history_save(const Chat *chat, const Config *config, const Log *log)
     char path[RUNTIME_PATH_MAX];
     Chat *copy;
 
-    if ((lobby->topic_n == 0 && lobby->last_said == 0) || !runtime_path("history", path))
+    if ((lobby->topic_n == 0 && lobby->last_said == 0 && lobby->flags == 0) || !runtime_path("history", path))
         return;
     copy = chat_new(config, log);
     if (copy != NULL)

@@ -32,11 +32,23 @@ static void input_throttle(Server *server, uint32_t session, uint64_t when_nsec)
     server->next_throttled = MIN(server->next_throttled, connection->throttled_until);
 }
 
-/* Until there is news: names_take(). */
+/* Until there is news: input_look_again(). */
 static void input_wait(Server *server, uint32_t session)
 {
     server->connections[session].flags |= CONNECTION_WAITING;
     session_list_add(&server->waiting, session);
+}
+
+void input_look_again(Server *server)
+{
+    SessionList *waiting = &server->waiting;
+    uint32_t n = waiting->n;
+
+    waiting->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        server->connections[waiting->items[i]].flags &= (uint16_t) ~CONNECTION_WAITING;
+        connection_set_ready(server, waiting->items[i]);
+    }
 }
 
 /* Whether a line of `n` bytes may be said now; otherwise the client is left unread until it may. */
@@ -126,11 +138,13 @@ static int input_take_frame(Server *server, uint32_t session, FrameResult kind, 
     return error_trace(r);
 }
 
-/* A command may change what all sessions of its person hear: what was said before it is heard before. */
+/* A command may change what all sessions of a person hear: what was said before it is heard before. */
 static void input_flush_person(Server *server, uint32_t session)
 {
     uint32_t each = session;
 
+    if (session == SLOT_NONE)
+        return;
     do
         if (!(session_record(server->chat, each)->flags & SESSION_LAGGING))
             connection_flush(server, each);
@@ -160,6 +174,7 @@ static int input_take_line(Server *server, uint32_t session, const FrameInput *i
     if (kind == FRAME_LINE && command_is(frame->line, frame->line_n)) {
         chat->state.header->executing = 0;
         input_flush_person(server, session);
+        input_flush_person(server, command_whom(chat, frame->line, frame->line_n));
         chat->state.header->executing = session + 1;
     }
     chat_reserve(chat, session);

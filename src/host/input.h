@@ -18,6 +18,8 @@ typedef struct Server Server;
 /* Executes lines of one client, a turn's worth at most. 0, or a negative errno that is fatal for the service.
  */
 int input_read(Server *server, uint32_t session);
+/* Whoever waits for an answer looks whether it is there. */
+void input_look_again(Server *server);
 /* Takes `n` bytes out of the socket that were executed or kept. */
 void input_consume(Server *server, uint32_t session, uint64_t n);
 /*

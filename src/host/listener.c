@@ -275,5 +275,5 @@ bool listener_is_open(const Server *server, Listener *listener)
 {
     if (listener->paused_until <= server->chat->now)
         listener->paused_until = 0;
-    return listener->paused_until == 0;
+    return listener->paused_until == 0 && remember_is_ready(server);
 }

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include "base/error.h"
 #include "base/macro.h"
+#include "host/input.h"
 #include "host/names.h"
 #include "host/server.h"
 
@@ -43,15 +44,8 @@ void names_close(Server *server)
 
 int names_take(Server *server)
 {
-    SessionList *waiting = &server->waiting;
-    uint32_t n = waiting->n;
-
     if (server->accounts == NULL || !accounts_take(server->accounts, server->chat->now))
         return 0;
-    waiting->n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        server->connections[waiting->items[i]].flags &= (uint16_t) ~CONNECTION_WAITING;
-        connection_set_ready(server, waiting->items[i]);
-    }
+    input_look_again(server);
     return error_trace(arrivals_look(server));
 }

@@ -30,19 +30,22 @@ static void format_status(const Notify *notify, char *text, size_t size, uint32_
         n = snprintf(text, size, "%u %s in %u room%s", n_people, n_people == 1 ? "person" : "people", n_rooms,
                      n_rooms == 1 ? "" : "s");
     if (notify->n_restarts > 0)
-        (void) snprintf(text + n, size - (size_t) n, ", %u restart%s survived", notify->n_restarts,
-                        notify->n_restarts == 1 ? "" : "s");
+        n += snprintf(text + n, size - (size_t) n, ", %u restart%s survived", notify->n_restarts,
+                      notify->n_restarts == 1 ? "" : "s");
+    if (notify->archive_trouble != NULL)
+        (void) snprintf(text + n, size - (size_t) n, "; nothing is archived: %s", notify->archive_trouble);
 }
 
 static void notify_status(Notify *notify, const char *prefix, uint64_t now, uint32_t n_people,
                           uint32_t n_rooms)
 {
-    char status[96];
+    char status[192];
 
     format_status(notify, status, sizeof status, n_people, n_rooms);
     (void) sd_notifyf(false, "%sSTATUS=%s", prefix, status);
     notify->n_people = n_people;
     notify->n_rooms = n_rooms;
+    notify->told_trouble = notify->archive_trouble;
     notify->status_after = now + USEC_PER_SEC;
 }
 
@@ -95,7 +98,8 @@ uint64_t notify_tick(Notify *notify, uint64_t now, uint32_t n_people, uint32_t n
         notify->next_watchdog = now + notify->watchdog_usec;
     }
     next = notify->next_watchdog;
-    if (n_people == notify->n_people && n_rooms == notify->n_rooms)
+    if (n_people == notify->n_people && n_rooms == notify->n_rooms &&
+        notify->archive_trouble == notify->told_trouble)
         return next;
     if (now < notify->status_after)
         return MIN(next, notify->status_after);

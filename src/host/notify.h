@@ -9,11 +9,13 @@
 
 typedef struct Notify {
     bool is_enabled;
-    uint64_t watchdog_usec;     /* half of what the manager allows; 0: no watchdog */
-    uint64_t next_watchdog;     /* usec, monotonic */
-    uint64_t status_after;      /* usec, monotonic: the status may be sent from then on */
-    uint32_t n_people, n_rooms; /* as told last */
-    uint32_t n_restarts;        /* that were survived */
+    uint64_t watchdog_usec;      /* half of what the manager allows; 0: no watchdog */
+    uint64_t next_watchdog;      /* usec, monotonic */
+    uint64_t status_after;       /* usec, monotonic: the status may be sent from then on */
+    uint32_t n_people, n_rooms;  /* as told last */
+    uint32_t n_restarts;         /* that were survived */
+    const char *archive_trouble; /* borrowed; a sentence without its full stop; NULL: none */
+    const char *told_trouble;    /* the same, as told last */
 } Notify;
 
 void notify_init(Notify *notify, uint64_t now);

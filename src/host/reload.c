@@ -86,6 +86,7 @@ static void reload_apply(Server *server, const Config *config)
     server->config = *config;
     reload_remember(config);
     chat_set_config(server->chat, &server->config);
+    remember_set(server);
     log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_CONFIG_RELOADED},
               "The new configuration is in force%s.",
               restart

@@ -34,7 +34,8 @@ enum {
     POLL_SIGNALS = 0,
     POLL_CLIENTS = 1,
     POLL_ACCOUNTS = 2,
-    POLL_LISTENERS = 3,
+    POLL_ARCHIVE = 3,
+    POLL_LISTENERS = 4,
 };
 
 /*
@@ -162,6 +163,7 @@ static int server_setup(Server *server, Inherited *inherited)
         r = names_open(server);
     if (r < 0)
         return error_trace(r);
+    remember_set(server);
     server->idle_since = server->started;
     server->is_started_on_demand = inherited->from_inetd || server->notify.is_enabled;
     inherit_done(inherited);
@@ -202,6 +204,7 @@ Server *server_free(Server *server)
     while (server->n_listeners > 0)
         listener_done(&server->listeners[--server->n_listeners]);
     names_close(server);
+    remember_close(server, false);
     fault_forget();
     vault_done(&server->vault);
     if (server->chat != NULL) {
@@ -349,10 +352,11 @@ static int server_timeout(Server *server)
     const Chat *chat = server->chat;
     uint64_t now = chat->now, next;
 
+    server->notify.archive_trouble = remember_trouble(server);
     next = notify_tick(&server->notify, now, chat_n_people(chat), chat_n_rooms(chat));
     if (server->ready.n + server->behind.n + server->dead.n + chat->turn.n_sessions + chat->turn.n_rooms >
             0 ||
-        chat->has_new_bans)
+        chat->has_new_bans || chat->close_from != UINT64_MAX)
         return 0;
     next = MIN(next, server->vault.next_sweep);
     next = MIN(next, server->next_throttled);
@@ -361,6 +365,7 @@ static int server_timeout(Server *server)
     next = MIN(next, server_idle_exit(server));
     if (server->accounts != NULL)
         next = MIN(next, accounts_due(server->accounts));
+    next = MIN(next, remember_due(server));
     for (unsigned i = 0; i < server->n_listeners; i++)
         if (server->listeners[i].paused_until > 0)
             next = MIN(next, server->listeners[i].paused_until);
@@ -380,6 +385,9 @@ static int server_wait(Server *server, struct pollfd *polls)
     polls[POLL_CLIENTS] = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
     polls[POLL_ACCOUNTS] = (struct pollfd){
         .fd = server->accounts != NULL ? accounts_fd(server->accounts) : -1, .events = POLLIN};
+    polls[POLL_ARCHIVE] = (struct pollfd){
+        .fd = server->remember.archivist != NULL ? archivist_fd(server->remember.archivist) : -1,
+        .events = POLLIN};
     for (unsigned i = 0; i < server->n_listeners; i++) {
         bool is_open = listener_is_open(server, &server->listeners[i]);
 
@@ -418,6 +426,8 @@ static int server_turn(Server *server)
     r = names_take(server);
     if (r < 0)
         return error_trace(r);
+    if (polls[POLL_ARCHIVE].revents != 0 || remember_due(server) <= server->chat->now)
+        remember_take(server);
     if (polls[POLL_CLIENTS].revents != 0)
         server_take_events(server);
     server_release_throttled(server);
@@ -425,6 +435,7 @@ static int server_turn(Server *server)
     if (r < 0)
         return error_trace(r);
     chat_tick(server->chat);
+    remember_tick(server);
     delivery_run(server);
     liveness_tick(server);
     server_reap(server);
@@ -461,6 +472,7 @@ static void server_stop(Server *server)
     char name[32];
 
     server_say_goodbye(server);
+    remember_close(server, true);
     history_save(server->chat, &server->config, server->log);
     vault_clear(&server->vault);
     (void) snprintf(name, sizeof name, INHERIT_STATE "%" PRIu64, server->chat->state.header->generation);

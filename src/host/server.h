@@ -21,6 +21,7 @@
 #include "host/inherit.h"
 #include "host/listener.h"
 #include "host/notify.h"
+#include "host/remember.h"
 #include "host/vault.h"
 
 /* Numbers of sessions, each at most once. Memory for all, touched when used. */
@@ -50,6 +51,7 @@ typedef struct Server {
     Accounts *accounts; /* owned; NULL: no socket needs any */
     Arrival arrivals[ARRIVALS_MAX];
     unsigned n_arrivals;
+    Remember remember;
     bool is_started_on_demand; /* whoever holds the listening sockets would start the service again */
     ServerEnd end;             /* how it was asked to */
     bool is_recovering;        /* in the first turn of a process that adopted a state */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* What the loop and the archive's two threads share. */
+
+#include <pthread.h>
+
+#include "host/archivist.h"
+
+struct Archivist {
+    Core *core; /* one reference */
+    int fd;     /* owned */
+};
+
+typedef enum QuestionState {
+    QUESTION_FREE,
+    QUESTION_ASKED,
+    QUESTION_BEGUN, /* the thread has it */
+    QUESTION_ANSWERED,
+} QuestionState;
+
+typedef struct Question {
+    QuestionState state;
+    bool is_done;    /* whoever asked has the answer, or has given up */
+    bool is_late;    /* the loop was told that there is none in time */
+    uint64_t number; /* in the order in which they came */
+    uint64_t after;  /* batches that were given before it */
+    uint64_t asked, answered;
+    Recall recall;
+    Recalled recalled;
+    char *memory;    /* owned; what `recalled` has */
+    NameKey *hidden; /* owned */
+    size_t n_hidden;
+} Question;
+
+struct Core {
+    char path[ARCHIVIST_PATH_MAX];
+    uint8_t state_id[STATE_ID_BYTES];
+
+    pthread_mutex_t lock;  /* of all that follows */
+    pthread_cond_t wake;   /* whatever has changed */
+    unsigned n_references; /* the loop's, and one for each thread. Whoever lets go last frees it. */
+    unsigned n_threads;
+    int fd;         /* borrowed from the loop; -1: it has gone, and so should the threads */
+    bool is_ending; /* what was given is still written, and then the threads end */
+    ArchivistSettings settings;
+    ArchivistStatus status;
+
+    ArchivistBatch *first, *last; /* owned */
+    size_t n_bytes;               /* of these, and of the one that is being written */
+    uint64_t n_given, n_done;     /* batches, written or dropped */
+
+    bool reader_is_open; /* has a handle */
+    bool wants_alone;    /* the file is being put aside: nobody else may have a handle */
+    bool is_short;       /* somebody could not ask, for want of a place */
+    uint64_t n_questions;
+    Question questions[ARCHIVIST_QUESTIONS];
+};
+
+/* All with the lock held: */
+
+/* Gives the lock up. */
+void core_release(Core *core);
+/* Tells the loop that something has changed, and whoever waits here. */
+void core_tell(Core *core);
+/* Waits for a change, until then (usec, monotonic; UINT64_MAX: for ever). */
+void core_wait(Core *core, uint64_t until);
+
+/* The threads; `userdata` is the Core, of which each has a reference. */
+void *archivist_write(void *userdata);
+void *archivist_answer(void *userdata);

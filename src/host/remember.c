@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/search.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "chat/keep.h"
+#include "chat/room.h"
+#include "chat/rule.h"
+#include "host/input.h"
+#include "host/remember.h"
+#include "host/server.h"
+
+#define GROUP_USEC USEC_PER_SEC          /* what is said in this time is written together */
+#define AGAIN_USEC (100 * USEC_PER_MSEC) /* when too much waits to be written */
+#define TRY_USEC USEC_PER_SEC            /* when the rules can not be read */
+#define TRIES_USEC (10 * USEC_PER_SEC)   /* for so long, if the archive is open */
+#define HOLD_USEC (2 * USEC_PER_SEC)     /* people wait so long for an archive */
+#define FINISH_USEC (4 * USEC_PER_SEC)   /* the end waits so long; below TimeoutStopSec= */
+#define END_USEC USEC_PER_SEC            /* and so long for the file to be closed */
+#define LEAVE_USEC (50 * USEC_PER_MSEC)  /* before the next process, which does not depend on it */
+
+bool remember_path(char path[REMEMBER_PATH_MAX])
+{
+    const char *directory = getenv("STATE_DIRECTORY");
+    int n;
+
+    if (directory == NULL || directory[0] != '/')
+        return false;
+    n = snprintf(path, REMEMBER_PATH_MAX, "%.*s/archive.db", (int) strcspn(directory, ":"), directory);
+    return n < REMEMBER_PATH_MAX;
+}
+
+/* What is new */
+
+static bool is_line(const Entry *entry)
+{
+    return entry_is_speech(entry) && !entry->is_recalled;
+}
+
+static bool is_for_archive(const Entry *entry)
+{
+    return is_line(entry) || entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_NOTE;
+}
+
+/* How many lines there were before a position, since the state began. */
+static uint64_t lines_before(const Chat *chat, uint64_t end)
+{
+    uint64_t n = chat->state.header->archive.n_dropped, pos = chat->state.header->tail;
+    const Entry *entry;
+
+    while (pos < end && (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end) {
+        n += is_line(entry);
+        pos += entry->size;
+    }
+    return n;
+}
+
+/* The archive has been opened, and knows up to where it is. */
+static void begin_giving(Server *server)
+{
+    Remember *remember = &server->remember;
+    const ArchiveMark *mark = &server->chat->state.header->archive;
+
+    remember->n_openings = remember->status.n_openings;
+    remember->given = remember->status.pos;
+    remember->n_lines = remember->status.n_lines;
+    if (remember->given >= mark->from)
+        return;
+    remember->given = mark->from;
+    remember->n_lines = mark->n_before;
+}
+
+/* The next entries from remember->given on, as many as one batch takes. */
+static void collect(Server *server, ArchivistBatch *ret_batch)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+    uint64_t pos = remember->given;
+    const Entry *entry;
+
+    *ret_batch = (ArchivistBatch){
+        .opening = remember->n_openings, .n_lines = remember->n_lines, .wall = server->chat->wall};
+    if (pos < header->tail) {
+        pos = ret_batch->missing_at = header->tail;
+        if (header->archive.n_dropped > ret_batch->n_lines)
+            ret_batch->n_missing = header->archive.n_dropped - ret_batch->n_lines;
+        ret_batch->n_lines = header->archive.n_dropped;
+    }
+    while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
+        if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
+            break;
+        if (is_for_archive(entry)) {
+            memcpy(remember->entries + ret_batch->n, entry, entry->size);
+            ret_batch->n += entry->size;
+        }
+        ret_batch->n_lines += is_line(entry);
+        pos += entry->size;
+    }
+    ret_batch->end = pos;
+}
+
+/* False: that has to wait. */
+static bool give_batch(Server *server)
+{
+    Remember *remember = &server->remember;
+    ArchivistBatch batch, *memory;
+
+    collect(server, &batch);
+    if (batch.n + batch.n_missing > 0) {
+        memory = archivist_batch(remember->archivist, batch.n);
+        if (memory == NULL)
+            return false;
+        *memory = batch;
+        memcpy(memory->entries, remember->entries, batch.n);
+        archivist_give(remember->archivist, memory);
+    }
+    remember->given = batch.end;
+    remember->n_lines = batch.n_lines;
+    return true;
+}
+
+/* Entries of a transaction that is open may still go. */
+static bool may_give(const Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+
+    return server->remember.status.is_open &&
+           server->remember.n_openings == server->remember.status.n_openings &&
+           header->archive.recalled != 0 && !state_is_open(&server->chat->state);
+}
+
+static void give(Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+
+    while (may_give(server) && remember->given < header->head) {
+        remember->is_refused = !give_batch(server);
+        if (!remember->is_refused)
+            continue;
+        remember->due = server->chat->now + AGAIN_USEC;
+        return;
+    }
+    remember->due = UINT64_MAX;
+}
+
+/* Questions */
+
+/* Who searches is not told of rooms that they may not know. */
+static RecallState search(Server *server, const Recall *question, Recalled *ret_recalled)
+{
+    _cleanup_(freep) NameKey *rooms = calloc(ARCHIVE_SEARCH_HIDDEN, sizeof *rooms);
+    ArchivistHidden hidden = {.rooms = rooms};
+
+    if (rooms != NULL)
+        hidden.n = keep_secrets(server->chat, question->session, rooms, ARCHIVE_SEARCH_HIDDEN);
+    if (rooms != NULL && hidden.n <= ARCHIVE_SEARCH_HIDDEN)
+        return archivist_search(server->remember.archivist, question, &hidden, server->chat->now,
+                                ret_recalled);
+    if (ret_recalled != NULL)
+        *ret_recalled = (Recalled){.trouble = "Too many rooms are locked or hidden to search the others"};
+    return RECALL_ANSWERED;
+}
+
+static RecallState recall(void *userdata, const Recall *question, Recalled *ret_recalled)
+{
+    Server *server = userdata;
+
+    /* Nobody waits for it, and it will be asked again. */
+    if (question->kind == RECALL_PERSON && !server->remember.status.is_open)
+        return RECALL_AWAITED;
+    /* What was just said is part of the answer. */
+    give(server);
+    if (question->kind == RECALL_SEARCH)
+        return search(server, question, ret_recalled);
+    return archivist_ask(server->remember.archivist, question, server->chat->now, ret_recalled);
+}
+
+/* False: they are not all there yet. Without the rules of before, numbers would be given out twice. */
+static bool begin_rules(Server *server, const Recalled *recalled)
+{
+    Remember *remember = &server->remember;
+    uint64_t now = server->chat->now;
+
+    if (recalled->trouble == NULL)
+        return recall_rules(server->chat, recalled);
+    remember->next_try = now + TRY_USEC;
+    if (!remember->status.is_open)
+        return false;
+    if (remember->give_up == 0)
+        remember->give_up = now + TRIES_USEC;
+    if (now < remember->give_up)
+        return false;
+    log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+              "The bans and mutes that are archived can not be read, and are not in force: %s.",
+              recalled->trouble);
+    return true;
+}
+
+/* What the archive knows becomes part of the state. */
+static void begin_chat(Server *server)
+{
+    static const Recall rules = {.kind = RECALL_RULES}, kept = {.kind = RECALL_KEPT};
+    Recall lobby = {.kind = RECALL_ROOM, .n = server->config.history, .room = {5, "lobby"}};
+    Chat *chat = server->chat;
+    StateHeader *header = chat->state.header;
+    bool is_new = chat->state.rooms[ROOM_LOBBY].last_said == 0;
+    uint64_t now = chat->now;
+    Recalled recalled;
+
+    if (header->archive.recalled != 0 || !server->remember.status.is_open || now < server->remember.next_try)
+        return;
+    server->remember.next_try = 0;
+    if (archivist_ask(server->remember.archivist, &rules, now, NULL) != RECALL_ANSWERED ||
+        archivist_ask(server->remember.archivist, &kept, now, NULL) != RECALL_ANSWERED ||
+        (is_new && archivist_ask(server->remember.archivist, &lobby, now, NULL) != RECALL_ANSWERED))
+        return;
+    if (archivist_ask(server->remember.archivist, &rules, now, &recalled) != RECALL_ANSWERED ||
+        !begin_rules(server, &recalled))
+        return;
+    if (archivist_ask(server->remember.archivist, &kept, now, &recalled) == RECALL_ANSWERED &&
+        recalled.trouble == NULL && !recall_kept(chat, &recalled))
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    if (is_new && archivist_ask(server->remember.archivist, &lobby, now, &recalled) == RECALL_ANSWERED &&
+        recalled.trouble == NULL)
+        recall_room(chat, ROOM_LOBBY, &recalled);
+    *(uint64_t *) state_edit(&chat->state, &header->archive.recalled, sizeof header->archive.recalled) = 1;
+    chat_commit(chat);
+}
+
+/* Beginning and ending */
+
+/* A new archive knows neither the rules nor what is kept of rooms. */
+static void note_all(Server *server)
+{
+    Remember *remember = &server->remember;
+    Chat *chat = server->chat;
+
+    if (!remember->is_noting || !may_give(server))
+        return;
+    for (; remember->n_rules < chat->rule_slots.n_touched && !chat_turn_is_full(chat); remember->n_rules++) {
+        const RuleRecord *rule = &chat->state.rules[remember->n_rules];
+
+        if (rule->number == 0)
+            continue;
+        chat_reserve(chat, SLOT_NONE);
+        rule_note(chat, rule);
+        chat_commit(chat);
+    }
+    for (; remember->n_rooms < chat->room_slots.n_touched && !chat_turn_is_full(chat); remember->n_rooms++)
+        keep_note(chat, remember->n_rooms);
+    remember->is_noting = remember->n_rooms < chat->room_slots.n_touched;
+}
+
+static void begin_noting(Remember *remember)
+{
+    remember->is_noting = true;
+    remember->n_rules = remember->n_rooms = 0;
+}
+
+/* What is said from there on is for the archive. */
+static void mark_from(Chat *chat, uint64_t from)
+{
+    ArchiveMark *mark = &chat->state.header->archive;
+    uint64_t n_before = from == UINT64_MAX ? 0 : lines_before(chat, from);
+
+    mark = state_edit(&chat->state, mark, sizeof *mark);
+    mark->from = from;
+    mark->n_before = n_before;
+    chat_commit(chat);
+}
+
+static void remember_open(Server *server, const char *path, const ArchivistSettings *settings)
+{
+    StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+    int r = archivist_new(path, header->id, settings, &remember->archivist);
+
+    if (r < 0) {
+        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+                  "Can not begin to archive what is said: %s.", strerror(-r));
+        return;
+    }
+    remember->is_noting = false;
+    if (header->archive.from == UINT64_MAX) {
+        mark_from(server->chat, header->head);
+        begin_noting(remember);
+    }
+    remember->status = (ArchivistStatus){0};
+    remember->n_openings = remember->next_try = remember->give_up = 0;
+    remember->is_refused = false;
+    remember->n_told_aside = 0;
+    remember->given = header->tail;
+    remember->due = UINT64_MAX;
+    if (header->archive.recalled == 0 && chat_n_sessions(server->chat) == 0)
+        remember->hold_until = server->chat->now + HOLD_USEC;
+    server->chat->recall = recall;
+    server->chat->recall_userdata = server;
+}
+
+void remember_set(Server *server)
+{
+    const ArchivistSettings settings = {.keep = server->config.archive_keep_usec,
+                                        .max_size = server->config.archive_max_size};
+    char path[REMEMBER_PATH_MAX];
+
+    if (!server->config.archive_is_enabled || !remember_path(path)) {
+        remember_close(server, true);
+        mark_from(server->chat, UINT64_MAX);
+    } else if (server->remember.archivist == NULL) {
+        remember_open(server, path, &settings);
+    } else {
+        archivist_set(server->remember.archivist, &settings);
+    }
+}
+
+/* Whether there is something to wait for: the file is about to be opened, or somebody else has it for a
+ * moment. */
+static bool may_go_on(const Server *server)
+{
+    const ArchivistStatus *status = &server->remember.status;
+
+    return status->answer == 0 || status->answer == ARCHIVE_BUSY;
+}
+
+static bool is_finished(const Server *server)
+{
+    return may_give(server) && !server->remember.is_noting &&
+           server->remember.given >= server->chat->state.header->head;
+}
+
+/* Gives all there is, and waits until it is there, but not for ever. What is missing then is said. */
+static void finish(Server *server)
+{
+    Chat *chat = server->chat;
+    const ArchiveMark *mark = &chat->state.header->archive;
+    uint64_t deadline = clock_monotonic() + FINISH_USEC, n;
+    Remember *remember = &server->remember;
+    struct pollfd pollfd = {.fd = archivist_fd(remember->archivist), .events = POLLIN};
+
+    for (;;) {
+        chat_set_time(chat, clock_monotonic(), clock_wall());
+        remember_take(server);
+        note_all(server);
+        give(server);
+        /* Nobody is left who might not have read it. */
+        if (chat_n_sessions(chat) == 0)
+            chat_end_turn(chat);
+        archivist_finish(remember->archivist, deadline - MIN(chat->now, deadline));
+        (void) archivist_take(remember->archivist, chat->now, &remember->status);
+        if (is_finished(server) || !may_go_on(server) || chat->now >= deadline)
+            break;
+        if (remember->is_noting && may_give(server))
+            continue;
+        (void) poll(&pollfd, 1, (int) (AGAIN_USEC / USEC_PER_MSEC));
+    }
+    n = lines_before(chat, chat->state.header->head);
+    n -= MIN(n, MAX(remember->status.n_done_lines, mark->n_before));
+    if (n > 0 && mark->from != UINT64_MAX)
+        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+                  "The last lines that were said could not be archived: %" PRIu64 " at most are missing.", n);
+}
+
+void remember_close(Server *server, bool is_last)
+{
+    Remember *remember = &server->remember;
+
+    if (remember->archivist == NULL)
+        return;
+    if (is_last)
+        finish(server);
+    remember->archivist = archivist_free(remember->archivist, is_last ? END_USEC : LEAVE_USEC);
+    server->chat->recall = NULL;
+}
+
+/* Turns */
+
+static void tell(Server *server)
+{
+    Remember *remember = &server->remember;
+    const ArchivistStatus *status = &remember->status;
+
+    if (status->n_aside != remember->n_told_aside) {
+        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_ASIDE},
+                  "The archive was damaged, and a new one was begun. The damaged one is in %s.",
+                  status->aside);
+        begin_noting(remember);
+    }
+    remember->n_told_aside = status->n_aside;
+    if (status->answer == remember->told)
+        return;
+    remember->told = status->answer;
+    if (status->answer != 0)
+        log_event(
+            server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+            "What is said is not archived for now: %s%s%s%s. The chat goes on, and the archive is tried "
+            "again.",
+            archive_strerror(status->answer), status->detail[0] != '\0' ? " (" : "", status->detail,
+            status->detail[0] != '\0' ? ")" : "");
+    else
+        log_event(server->log, (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_ARCHIVE_RESUMED},
+                  "The archive goes on.");
+}
+
+void remember_take(Server *server)
+{
+    Remember *remember = &server->remember;
+
+    if (remember->archivist == NULL)
+        return;
+    if (archivist_take(remember->archivist, server->chat->now, &remember->status))
+        input_look_again(server);
+    tell(server);
+    if (remember->status.is_open && remember->n_openings != remember->status.n_openings)
+        begin_giving(server);
+    begin_chat(server);
+}
+
+void remember_tick(Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+
+    if (remember->archivist == NULL)
+        return;
+    begin_chat(server);
+    note_all(server);
+    if (remember->given >= header->head || !may_give(server) ||
+        (remember->is_refused && server->chat->now < remember->due))
+        return;
+    remember->due = MIN(remember->due, server->chat->now + GROUP_USEC);
+    /* One turn appends up to a quarter of the transcript more. */
+    if (server->chat->now >= remember->due || header->head - remember->given > header->transcript_size / 8)
+        give(server);
+}
+
+uint64_t remember_due(const Server *server)
+{
+    const Remember *remember = &server->remember;
+    uint64_t due;
+
+    if (remember->archivist == NULL)
+        return UINT64_MAX;
+    if (remember->is_noting && may_give(server))
+        return 0;
+    due = MIN(remember->due, archivist_due(remember->archivist));
+    if (remember->next_try > 0)
+        due = MIN(due, remember->next_try);
+    return remember_is_ready(server) ? due : MIN(due, remember->hold_until);
+}
+
+bool remember_is_ready(const Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    return remember->archivist == NULL || server->chat->state.header->archive.recalled != 0 ||
+           server->chat->now >= remember->hold_until || remember->status.answer != 0;
+}
+
+const char *remember_trouble(const Server *server)
+{
+    int answer = server->remember.archivist != NULL ? server->remember.status.answer : 0;
+
+    return answer != 0 ? archive_strerror(answer) : NULL;
+}
