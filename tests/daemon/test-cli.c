@@ -4,6 +4,7 @@
 /* The command line: what it prints and what it exits with. */
 
 #include <string.h>
+#include <sysexits.h>
 
 #include "lib/client.h"
 
@@ -25,7 +26,9 @@ static Daemon *run(const char *config, const char *first, const char *second, in
 
 START_TEST(help)
 {
-    static const char *const options[] = {"--config=FILE", "--check-config", "--help", "--version"};
+    static const char *const options[] = {"--config=FILE", "--check-config", "--export",
+                                          "--since=DAY",   "--room=ROOM",    "--format=FORMAT",
+                                          "--forget=NAME", "--help",         "--version"};
     Daemon *daemon = run(NULL, "--help", NULL, 0);
 
     for (size_t i = 0; i < N_ELEMENTS(options); i++)
@@ -46,8 +49,17 @@ START_TEST(version)
 END_TEST
 
 static const char *const wrong[][2] = {
-    {"--no-such-option", NULL}, {"file", NULL}, {"--check-config=yes", NULL},
-    {"--check-config", "file"}, {"-x", NULL},   {"--config", NULL},
+    {"--no-such-option", NULL},
+    {"file", NULL},
+    {"--check-config=yes", NULL},
+    {"--check-config", "file"},
+    {"-x", NULL},
+    {"--config", NULL},
+    {"--export=yes", NULL},
+    {"--export", "file"},
+    {"--forget", NULL},
+    {"--since", NULL},
+    {"--export", "--since"},
 };
 
 START_TEST(wrong_usage)
@@ -59,6 +71,80 @@ START_TEST(wrong_usage)
         daemon = run(NULL, wrong[i][0], wrong[i][1], EXIT_USAGE_ERROR);
         expect_text(&daemon->err, "--help");
         ck_assert_uint_eq(daemon->out.n, 0);
+        daemon_free(daemon);
+    }
+}
+END_TEST
+
+/* Without --config=FILE, which the harness gives otherwise. */
+static Daemon *run_tool(const char *first, const char *second, const char *third, int code)
+{
+    Daemon *daemon =
+        daemon_start(.args = {first, second, third}, .env = {"STATE_DIRECTORY=/nonexistent/chatd"},
+                     .may_end = true, .no_listeners = true, .no_notify = true, .no_config_option = true);
+
+    daemon_expect_exit(daemon, code);
+    ck_assert_uint_eq(daemon->out.n, 0);
+    return daemon;
+}
+
+static const struct {
+    const char *args[3], *text;
+} wrong_tools[] = {
+    {{"--export", "--forget=bob"}, "--export and --forget do not go together"},
+    {{"--export", "--check-config"}, "--check-config goes with neither --export nor --forget"},
+    {{"--forget=bob", "--check-config"}, "--check-config goes with neither --export nor --forget"},
+    {{"--export", "--config=/dev/null"}, "--config goes with neither --export nor --forget"},
+    {{"--forget=bob", "--config=/dev/null"}, "--config goes with neither --export nor --forget"},
+    {{"--since=today"}, "--since goes with --export only"},
+    {{"--room=lobby"}, "--room goes with --export only"},
+    {{"--format=json"}, "--format goes with --export only"},
+    {{"--forget=bob", "--since=today"}, "--since goes with --export only"},
+    {{"--forget=bob", "--room=lobby"}, "--room goes with --export only"},
+    {{"--forget=bob", "--format=text"}, "--format goes with --export only"},
+    {{"--export", "--since=tomorrow"}, "--since wants a day such as 2026-11-22, today or yesterday"},
+    {{"--export", "--since="}, "--since wants a day"},
+    {{"--export", "--room="}, "--room wants the name of a room: it needs at least one character"},
+    {{"--export", "--room=#"}, "--room wants the name of a room: it needs at least one character"},
+    {{"--export", "--room=a b"}, "--room wants the name of a room"},
+    {{"--export", "--format=xml"}, "--format wants text or json"},
+    {{"--export", "--format="}, "--format wants text or json"},
+    {{"--forget="}, "--forget wants the name of a person: it needs at least one character"},
+    {{"--forget=1a"}, "--forget wants the name of a person"},
+    {{"--forget=abcdefghijklmnopqrstuvwxy"}, "--forget wants the name of a person"}, /* 25 letters */
+};
+
+START_TEST(wrong_use_of_the_archive)
+{
+    for (size_t i = 0; i < N_ELEMENTS(wrong_tools); i++) {
+        const char *const *args = wrong_tools[i].args;
+        Daemon *daemon;
+
+        suite_note("row %zu", i);
+        daemon = run_tool(args[0], args[1], args[2], EXIT_USAGE_ERROR);
+        expect_text(&daemon->err, wrong_tools[i].text);
+        daemon_free(daemon);
+    }
+}
+END_TEST
+
+START_TEST(no_archive)
+{
+    static const char *const args[][3] = {
+        {"--export"},
+        {"--export", "--since=1970-01-02", "--format=json"},
+        {"--export", "--room=#abcdefghijklmnopqrstuvwx"},
+        {"--forget=abcdefghijklmnopqrstuvwx"}, /* 24 letters */
+        {"--forget=bob\xe2\x9c\x93"},          /* as --export prints somebody verified */
+        {"--forget=bob+"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(args); i++) {
+        Daemon *daemon;
+
+        suite_note("row %zu", i);
+        daemon = run_tool(args[i][0], args[i][1], args[i][2], EX_NOINPUT);
+        expect_text(&daemon->err, "chatd: /nonexistent/chatd/archive.db: There is no archive.\n");
         daemon_free(daemon);
     }
 }
@@ -133,6 +219,7 @@ START_TEST(check_config_of_a_missing_file)
 }
 END_TEST
 
-SUITE_MAIN("cli", {help, 0}, {version, 0}, {wrong_usage, 0}, {check_config_prints_what_is_in_force, 0},
-           {check_config_of_an_empty_file, 0}, {check_config_with_errors, 0}, {check_config_with_warnings, 0},
+SUITE_MAIN("cli", {help, 0}, {version, 0}, {wrong_usage, 0}, {wrong_use_of_the_archive, 0}, {no_archive, 0},
+           {check_config_prints_what_is_in_force, 0}, {check_config_of_an_empty_file, 0},
+           {check_config_with_errors, 0}, {check_config_with_warnings, 0},
            {check_config_of_a_missing_file, 0})

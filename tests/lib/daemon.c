@@ -190,6 +190,9 @@ Daemon *daemon_start_with(const DaemonOptions *options)
     (void) snprintf(daemon->runtime_directory, sizeof(daemon->runtime_directory), "%s/run",
                     daemon->directory);
     ck_assert_msg(mkdir(daemon->runtime_directory, 0700) == 0, "mkdir: %s", strerror(errno));
+    (void) snprintf(daemon->state_directory, sizeof(daemon->state_directory), "%s/state", daemon->directory);
+    if (options->has_archive)
+        ck_assert_msg(mkdir(daemon->state_directory, 0700) == 0, "mkdir: %s", strerror(errno));
     if (!options->no_notify && !options->inetd)
         notify_init(&daemon->notify, daemon->directory);
     if (!options->no_store)

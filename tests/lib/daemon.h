@@ -62,6 +62,7 @@ typedef struct DaemonOptions {
     bool inetd;     /* the listener is on descriptors 0, 1 and 2, and none of the variables is set */
     bool may_end;   /* do not wait for READY=1: this one ends by itself */
     bool no_runtime_directory; /* without RUNTIME_DIRECTORY= */
+    bool has_archive;          /* STATE_DIRECTORY=, an empty folder in the beginning */
     bool no_store;             /* FileDescriptorStoreMax=0 */
     size_t store_max;          /* FileDescriptorStoreMax=; 0: plenty */
     /* As Restart= does it: when it dies by a signal, or ends with 75, it is started again at once in whatever
@@ -85,6 +86,7 @@ typedef struct Daemon {
     char directory[128];
     char config_path[160];       /* DIRECTORY/chatd.conf */
     char runtime_directory[160]; /* DIRECTORY/run */
+    char state_directory[160];   /* DIRECTORY/state */
     Listener listeners[DAEMON_LISTENERS_MAX];
     size_t n_listeners;
     pid_t pid; /* 0: not running */

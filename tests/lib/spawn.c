@@ -75,6 +75,8 @@ static void set_environment(Daemon *daemon)
     }
     if (!options->no_runtime_directory)
         put_env("RUNTIME_DIRECTORY=%s", daemon->runtime_directory);
+    if (options->has_archive)
+        put_env("STATE_DIRECTORY=%s", daemon->state_directory);
     if (crash_point_of(daemon) > 0)
         put_env("CHATD_CRASH_AT=%u", crash_point_of(daemon));
     if (options->crash_signal != 0)

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/*
+ * The daemon with an archive that can not be written, or takes its time: the chat goes on as if nothing were
+ * wrong, it is told where it is to be told, and nothing is missing afterwards but what is counted.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/client.h"
+#include "lib/past.h"
+#include "lib/proc.h"
+
+enum { TCP, LOCAL };
+
+#define LISTENERS                                                                                            \
+    .listeners = {[TCP] = {.kind = LISTENER_TCP4}, [LOCAL] = {.kind = LISTENER_UNIX, .name = "local"}}
+#define SMALL DAEMON_CONFIG "MaxClients=40\nMaxRooms=12\nTranscriptSize=256K\n"
+#define STOPPED "What is said is not archived for now"
+
+/* Bytes that any file of the daemon may have from now on. */
+static void limit_files(Daemon *daemon, rlim_t n_bytes)
+{
+    const struct rlimit limit = {.rlim_cur = n_bytes, .rlim_max = RLIM_INFINITY};
+
+    ck_assert_int_eq(prlimit(daemon->pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* Says lines of so many bytes, and remembers them. */
+static void say(Client *alice, Buffer *said, unsigned n, size_t n_text)
+{
+    static unsigned number;
+
+    for (unsigned i = 0; i < n; i++) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "line %u ", number++);
+        client_say(alice, "%s%s", text, run_of('x', n_text));
+        buffer_add_text(said, "alice: ");
+        buffer_add_text(said, text);
+        buffer_add_text(said, run_of('x', n_text));
+        buffer_add_text(said, "\n");
+    }
+    client_sync(alice);
+}
+
+/* Answers come as fast as ever. */
+static void expect_quick(Client *client)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t before = now_usec();
+
+        client_say(client, "/version");
+        client_expect(client, "-- chatd {any}");
+        ck_assert_uint_lt(now_usec() - before, (uint64_t) (0.2 * deadline_scale() * USEC_PER_SEC));
+    }
+}
+
+/* It waits, and does not go round and round. */
+static void expect_idle(Daemon *daemon, double seconds)
+{
+    uint64_t before = proc_cpu_usec(daemon->pid);
+
+    daemon_expect_running_for(daemon, seconds);
+    ck_assert_uint_lt(proc_cpu_usec(daemon->pid) - before,
+                      (uint64_t) (0.2 * seconds * deadline_scale() * USEC_PER_SEC));
+}
+
+/* The disk is full for some seconds. */
+START_TEST(full)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+
+    say(alice, &said, 3, 10);
+    client_say(alice, "/seen nobody");
+    client_expect(alice, "-- Nobody called nobody has been seen.");
+    limit_files(daemon, 4096);
+    say(alice, &said, 40, 1000);
+    daemon_expect_log(daemon, STOPPED);
+    (void) daemon_expect_notify(daemon, "STATUS={any}; nothing is archived: {any}");
+    expect_quick(alice);
+    say(alice, &said, 3, 10);
+    expect_idle(daemon, 4);
+    ck_assert_uint_eq(daemon_count_log(daemon, STOPPED), 1);
+    limit_files(daemon, RLIM_INFINITY);
+    daemon_expect_log(daemon, "The archive goes on.");
+    say(alice, &said, 1, 10);
+    daemon_end(daemon);
+    past_expect(daemon, buffer_text(&said));
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM gaps"), 0);
+    ck_assert_uint_eq(daemon_count_log(daemon, STOPPED), 1);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* For longer than the transcript remembers: each line is there, or counted. */
+START_TEST(full_for_long)
+{
+    enum { N = 500 };
+    Daemon *daemon = daemon_start(.has_archive = true, .config = SMALL);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+    int64_t n_there, n_missing;
+
+    say(alice, &said, 3, 10);
+    client_say(alice, "/seen nobody");
+    client_expect(alice, "-- Nobody called nobody has been seen.");
+    limit_files(daemon, 4096);
+    say(alice, &said, N, 1500);
+    daemon_expect_log(daemon, STOPPED);
+    expect_quick(alice);
+    /* The next process knows as well what is missing. */
+    daemon_revive(daemon);
+    say(alice, &said, 2, 10);
+    daemon_end(daemon);
+    n_there = past_number(daemon, "SELECT count(*) FROM lines");
+    n_missing = past_number(daemon, "SELECT sum(n) FROM gaps");
+    ck_assert_int_eq(n_there + n_missing, 3 + N + 2);
+    ck_assert_int_gt(n_missing, N / 2);
+    ck_assert_int_lt(n_missing, N);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM gaps"), 1);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* It is full until the end, which does not wait for ever, and says what is missing. */
+START_TEST(full_at_the_end)
+{
+    Daemon *daemon = daemon_start(.has_archive = true, .no_runtime_directory = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+
+    client_say(alice, "/seen nobody");
+    client_expect(alice, "-- Nobody called nobody has been seen.");
+    limit_files(daemon, 4096);
+    say(alice, &said, 7, 1000);
+    daemon_end(daemon);
+    daemon_expect_log(daemon, "could not be archived: 7 at most are missing");
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* By another process, for some seconds. */
+START_TEST(locked)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+    sqlite3 *other;
+
+    say(alice, &said, 3, 10);
+    other = past_open(daemon);
+    past_do(other, "BEGIN EXCLUSIVE");
+    say(alice, &said, 3, 10);
+    daemon_expect_log(daemon, STOPPED);
+    expect_quick(alice);
+    expect_idle(daemon, 2.5);
+    past_do(other, "COMMIT");
+    past_close(other);
+    daemon_expect_log(daemon, "The archive goes on.");
+    daemon_end(daemon);
+    past_expect(daemon, buffer_text(&said));
+    ck_assert_uint_eq(daemon_count_log(daemon, STOPPED), 1);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* While the service ends, somebody has the file for a moment. */
+START_TEST(locked_at_the_end)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+    sqlite3 *other;
+
+    say(alice, &said, 3, 10);
+    other = past_open(daemon);
+    past_do(other, "BEGIN EXCLUSIVE");
+    say(alice, &said, 3, 10);
+    daemon_ask_to_stop(daemon);
+    daemon_expect_running_for(daemon, 1);
+    past_do(other, "COMMIT");
+    past_close(other);
+    daemon_expect_exit(daemon, 0);
+    past_expect(daemon, buffer_text(&said));
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* From the start and for everybody: people are let in after a while, and know nothing of the past. */
+static void hang(Daemon *daemon, sqlite3 **ret_other)
+{
+    daemon_end(daemon);
+    while (daemon->clients != NULL)
+        client_close(daemon->clients);
+    *ret_other = past_open(daemon);
+    past_do(*ret_other, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t(x); DROP TABLE t");
+    daemon_start_again(daemon);
+}
+
+START_TEST(hanging)
+{
+    Daemon *daemon = daemon_start(.has_archive = true, .no_runtime_directory = true, LISTENERS);
+    Client *alice = client_connect_as(daemon, "alice"), *root, *banned;
+    Buffer said = {0};
+    uint64_t before;
+    sqlite3 *other;
+
+    if (getuid() != 0) {
+        suite_skip("only root is an operator here");
+        daemon_stop(daemon);
+        return;
+    }
+    say(alice, &said, 2, 10);
+    root = client_open(daemon, .listener = LOCAL);
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/ban 127.0.0.2");
+    client_expect(root, "-- 127.0.0.2 is banned; {any}");
+    before = now_usec();
+    hang(daemon, &other);
+    banned = client_open(daemon, .from = "127.0.0.2");
+    client_expect_next(banned, "-- Welcome to {any}");
+    ck_assert_uint_lt(now_usec() - before, (uint64_t) (4 * deadline_scale() * USEC_PER_SEC));
+    alice = client_connect_as(daemon, "alice");
+    say(alice, &said, 2, 10);
+    (void) daemon_expect_notify(daemon, "STATUS={any}; nothing is archived: {any}");
+    expect_idle(daemon, 3);
+    past_do(other, "COMMIT");
+    past_close(other);
+    client_expect(banned, "!! You are banned.");
+    client_expect_eof(banned);
+    root = client_open(daemon, .listener = LOCAL);
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/ban 127.0.0.3");
+    client_expect(root, "-- 127.0.0.3 is banned; that is number 2 of /bans.");
+    daemon_end(daemon);
+    past_expect(daemon, buffer_text(&said));
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rules"), 2);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
+/* Whoever asked has gone when there is no answer in time: nothing goes round and round for them. */
+START_TEST(asker_gone)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice"), *bob;
+    sqlite3 *other;
+
+    hang(daemon, &other);
+    alice = client_connect_as(daemon, "alice");
+    bob = client_connect_as(daemon, "bob");
+    client_say(bob, "/search tea");
+    client_sync(alice);
+    client_reset(bob);
+    client_sync(alice);
+    daemon_expect_running_for(daemon, 5);
+    expect_idle(daemon, 1);
+    client_say(alice, "/search tea");
+    client_expect(alice, "!! {any}. Please try again later.");
+    past_do(other, "COMMIT");
+    past_close(other);
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* Its pages are overwritten while it is open. */
+static void damage(unsigned n_pages)
+{
+    static const char garbage[4096] = {[0 ... 4095] = '\xa5'};
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    char path[PAST_PATH];
+    struct stat status;
+    Buffer said = {0};
+    sqlite3 *other;
+    int fd;
+
+    suite_note("all pages but %u", n_pages);
+    say(alice, &said, 30, 500);
+    client_say(alice, "/search line");
+    client_expect(alice, "-- There is more: {any}");
+    other = past_open(daemon);
+    past_do(other, "UPDATE cursor SET n_lines = n_lines; PRAGMA wal_checkpoint(TRUNCATE)");
+    past_close(other);
+    past_path(daemon, path);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert(fd >= 0 && fstat(fd, &status) == 0);
+    for (off_t at = n_pages * (off_t) sizeof(garbage); at < status.st_size; at += sizeof(garbage))
+        ck_assert_int_eq(pwrite(fd, garbage, sizeof(garbage), at), sizeof(garbage));
+    (void) close(fd);
+    say(alice, &said, 2, 10);
+    daemon_expect_log(daemon, "The archive was damaged, and a new one was begun.");
+    daemon_expect_log(daemon, "The archive goes on.");
+    expect_quick(alice);
+    client_say(alice, "/search line");
+    client_expect(alice, "-- There is more: {any}");
+    daemon_end(daemon);
+    past_expect(daemon, buffer_text(&said));
+    ck_assert_uint_eq(daemon_count_log(daemon, "was damaged"), 1);
+    ck_assert_uint_le(daemon_count_log(daemon, STOPPED), 1);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+
+START_TEST(damaged)
+{
+    damage(1);
+    damage(8);
+}
+END_TEST
+
+/* What is in force is so after a stop, although the archive that had it was put aside. */
+START_TEST(damaged_with_bans)
+{
+    Daemon *daemon;
+    Client *root;
+    char path[PAST_PATH];
+    FILE *file;
+
+    if (getuid() != 0) {
+        suite_skip("only root is an operator here");
+        return;
+    }
+    daemon = daemon_start(.has_archive = true, .no_runtime_directory = true, .config = SMALL, LISTENERS);
+    root = client_open(daemon, .listener = LOCAL);
+    client_expect(root, "-- Welcome to {any}");
+    for (unsigned i = 0; i < 900; i++) {
+        client_say(root, "/ban 10.%u.%u.0/24 %s", i / 256, i % 256, run_of('x', 200));
+        client_expect(root, "-- 10.{any} is banned; {any}");
+    }
+    client_say(root, "/ban 127.0.0.2");
+    client_expect(root, "-- 127.0.0.2 is banned; {any}");
+    client_say(root, "/seen nobody");
+    client_expect(root, "-- Nobody called nobody has been seen.");
+    daemon_expect_sleep(daemon);
+    daemon_kill(daemon);
+    past_path(daemon, path);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs(run_of('x', 9000), file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    daemon_start_again(daemon);
+    daemon_expect_log(daemon, "The archive was damaged, and a new one was begun.");
+    client_sync(root);
+    daemon_end(daemon);
+    while (daemon->clients != NULL)
+        client_close(daemon->clients);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rules"), 901);
+    daemon_start_again(daemon);
+    root = client_open(daemon, .from = "127.0.0.2");
+    client_expect_next(root, "!! You are banned.");
+    client_expect_eof(root);
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* The folder is not there, or may not be written. */
+START_TEST(no_folder)
+{
+    Daemon *daemon = daemon_start(.has_archive = true, .env = {"STATE_DIRECTORY=/proc/absent"});
+    Client *alice = client_connect_as(daemon, "alice");
+
+    daemon_expect_log(daemon, STOPPED);
+    (void) daemon_expect_notify(daemon, "STATUS={any}; nothing is archived: {any}");
+    client_say(alice, "hello");
+    client_sync(alice);
+    expect_quick(alice);
+    expect_idle(daemon, 3);
+    client_say(alice, "/search hello");
+    client_expect(alice, "!! {any}. Please try again later.");
+    client_say(alice, "/join #garden");
+    client_expect(alice, "-- You are in #garden now, alone.");
+    ck_assert_uint_eq(daemon_count_log(daemon, STOPPED), 1);
+    daemon_end(daemon);
+    ck_assert_uint_eq(daemon_count_log(daemon, "could not be archived: 1 at most"), 1);
+    daemon_free(daemon);
+}
+END_TEST
+
+SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_at_the_end, 0}, {locked, 0},
+           {locked_at_the_end, 0}, {hanging, 0}, {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0},
+           {no_folder, 0})
