@@ -48,6 +48,11 @@ bool ignore_has_bearer(const Chat *chat, uint32_t session, uint32_t bearer)
     return has(chat, session, chat->sessions[bearer].nick_hash, ignore_who(chat, bearer));
 }
 
+bool ignore_has_name(const Chat *chat, uint32_t session, const Name *nick, bool is_verified)
+{
+    return has(chat, session, ignore_hash(nick), is_verified ? IGNORED_VERIFIED : IGNORED_GUEST);
+}
+
 uint64_t ignore_who(const Chat *chat, uint32_t bearer)
 {
     if (bearer == SLOT_NONE)

@@ -16,6 +16,8 @@
 bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry);
 /* Whether it ignores whoever bears a name. */
 bool ignore_has_bearer(const Chat *chat, uint32_t session, uint32_t bearer);
+/* The same of somebody who need not be here. */
+bool ignore_has_name(const Chat *chat, uint32_t session, const Name *nick, bool is_verified);
 /* What ignore_add() and ignore_remove() are told of who bears a name. */
 uint64_t ignore_who(const Chat *chat, uint32_t bearer);
 /* Adds a name. False: MaxIgnores= are ignored already. */

@@ -95,10 +95,12 @@ static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person
         const Note delivered = {.kind = NOTE_DELIVERED, .number = mail->id};
         char when[CLOCK_TEXT_MAX];
 
-        clock_format(mail->wall, when);
-        chat_answer(chat, "%s%s%s left a message for you on %s: %.*s", i > 0 ? "\n" : "", mail->from.bytes,
-                    mail->is_verified ? MARK_ASCII : "", when, mail->n, mail->text);
         note_append(chat, SLOT_NONE, SLOT_NONE, &delivered);
+        if (ignore_has_name(chat, session, &mail->from, mail->is_verified))
+            continue;
+        clock_format(mail->wall, when);
+        chat_answer(chat, "%s%s%s left a message for you on %s: %.*s", answer->n > 0 ? "\n" : "",
+                    mail->from.bytes, mail->is_verified ? MARK_ASCII : "", when, mail->n, mail->text);
     }
     if (answer->n > 0)
         chat_tell_person(chat, session, ENTRY_REPLY, SLOT_NONE, answer->text, answer->n);

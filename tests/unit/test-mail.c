@@ -282,6 +282,29 @@ START_TEST(test_settings)
 }
 END_TEST
 
+/* Nothing is heard of who is ignored, nor does it wait any longer. */
+START_TEST(test_ignored)
+{
+    Memory memory;
+    Client *again;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.bea, "/ignore dora\n/quit");
+    harness_turn(world.harness);
+    ck_assert(last_note(world.harness->chat, NOTE_SETTINGS, &memory.person.settings));
+    add_mail(&memory, 77, "psst");
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    harness_turn(world.harness);
+    ck_assert_ptr_null(strstr(client_take(again), "psst"));
+    ck_assert(last_note(world.harness->chat, NOTE_DELIVERED, &note));
+    ck_assert_uint_eq(note.number, 77);
+    world_end(&world);
+}
+END_TEST
+
 /* Whoever has changed something before the answer comes keeps it; and what is no setting is left out. */
 START_TEST(test_settings_late)
 {
@@ -320,4 +343,4 @@ START_TEST(test_settings_late)
 END_TEST
 
 UNIT_MAIN("mail", test_leave, test_trouble, test_deliver, test_deliver_later, test_settings,
-          test_settings_late)
+          test_settings_late, test_ignored)
