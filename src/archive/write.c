@@ -421,5 +421,6 @@ int archive_put_delivered(Archive *archive, uint64_t id)
     r = begin(archive);
     if (r != 0)
         return error_trace(r);
+    archive->is_unclean = true;
     return error_trace(SQL_RUN(archive, "DELETE FROM messages WHERE id = ?1", SQL_INT(id)));
 }

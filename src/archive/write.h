@@ -98,4 +98,5 @@ int archive_put_rule(Archive *archive, const ArchiveRule *rule);
 int archive_put_rule_removed(Archive *archive, uint64_t id);
 int archive_put_settings(Archive *archive, const ArchiveSettings *settings);
 int archive_put_message(Archive *archive, const ArchiveMessage *message);
+/* The message is gone when archive_clean() (archive/purge.h) has run. */
 int archive_put_delivered(Archive *archive, uint64_t id);

@@ -111,6 +111,86 @@ START_TEST(test_take_back)
 END_TEST
 
 /* Somebody still reads an older state. */
+/* By who said it where and when: one, or several at once, and nobody else's. */
+START_TEST(test_take_back_said)
+{
+    const Name lobby = fixture_name("lobby"), walks = fixture_name("walks"), bob = fixture_name("Bob");
+    Fixture *fixture = fixture_new_open();
+    ArchiveLine line = {.id = archive_id(1, 8 * 5001),
+                        .wall = FIXTURE_NOW + 1000 * USEC_PER_SEC,
+                        .room = lobby,
+                        .who = fixture_who("bob"),
+                        .text = RARE "2",
+                        .n = STRLEN(RARE "2")};
+
+    chatter(fixture, 0, 1000);
+    fixture_say(fixture, 1000, "lobby", "bob", RARE);
+    ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+    line.id++;
+    line.who = fixture_who("carol");
+    line.text = "stays";
+    line.n = 5;
+    ck_assert_int_eq(archive_put_line(fixture->archive, &line), 0);
+    fixture_commit(fixture, 5002);
+    ck_assert_int_eq(archive_put_take_back_said(fixture->archive, &walks, &bob, line.wall), 0);
+    ck_assert_int_eq(archive_put_take_back_said(fixture->archive, &lobby, &bob, line.wall + 1), 0);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 1003);
+    ck_assert_int_eq(archive_put_take_back_said(fixture->archive, &lobby, &bob, line.wall), 0);
+    ck_assert_int_eq(archive_put_take_back_said(fixture->archive, &lobby, &bob, UINT64_MAX), -EINVAL);
+    fixture_commit(fixture, 5003);
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 1001);
+    fixture_expect_found(fixture, "stays", "5002 lobby <carol> stays\n");
+    fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(test_room_forgotten)
+{
+    const Name lobby = fixture_name("lobby"), nowhere = fixture_name("nowhere");
+    Fixture *fixture = fixture_new_open();
+
+    chatter(fixture, 0, 1000);
+    fixture_say(fixture, 1000, "lobby", "bob", RARE);
+    fixture_commit(fixture, 1001);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &nowhere), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby), 0);
+    ck_assert(archive_is_unclean(fixture->archive));
+    fixture_commit(fixture, 1002);
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    /* What was said elsewhere stays. */
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 334);
+    fixture_expect_found(fixture, "talk999", "999 walks <bob> talk999 about tea99 and the weather\n");
+    fixture_free(fixture);
+}
+END_TEST
+
+START_TEST(test_delivered)
+{
+    const ArchiveMessage message = {.id = 7,
+                                    .wall = FIXTURE_NOW,
+                                    .from = fixture_who("bob"),
+                                    .to = fixture_name("alice"),
+                                    .to_uid = 1000,
+                                    .text = RARE,
+                                    .n = STRLEN(RARE)};
+    Fixture *fixture = fixture_new_open();
+
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_int_eq(archive_put_message(fixture->archive, &message), 0);
+    fixture_commit(fixture, 1);
+    ck_assert_uint_ge(fixture_grep(fixture, RARE), 1);
+    ck_assert_int_eq(archive_put_delivered(fixture->archive, message.id), 0);
+    fixture_commit(fixture, 2);
+    ck_assert(archive_is_unclean(fixture->archive));
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_uint_eq(fixture_grep(fixture, RARE), 0);
+    fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(test_held_up)
 {
     Fixture *fixture = fixture_new_open();
@@ -471,5 +551,6 @@ START_TEST(test_searched_meanwhile)
 }
 END_TEST
 
-UNIT_MAIN("archive-purge", test_take_back, test_held_up, test_forget, test_forget_beside, test_keep,
-          test_wrong_clock, test_old_messages, test_max_size, test_interleaved, test_searched_meanwhile)
+UNIT_MAIN("archive-purge", test_take_back, test_take_back_said, test_room_forgotten, test_delivered,
+          test_held_up, test_forget, test_forget_beside, test_keep, test_wrong_clock, test_old_messages,
+          test_max_size, test_interleaved, test_searched_meanwhile)
