@@ -125,8 +125,9 @@ static const ScriptStep people[] = {
     SENDS('u', "hello alice\n", {"a", "<\033[32meve\033[0m> hello alice\a\n"},
           {"b", T "<eve> hello alice\n"}),
     SENDS('b', "/set joins off\n/set joins\n/set\n",
-          {"b", "-- joins is off now.\n!! This setting is on or off: /set joins on\n-- time on, bell off, color "
-                "off, joins off, mark unicode.\n"}),
+          {"b",
+           "-- joins is off now.\n!! This setting is on or off: /set joins on\n-- time on, bell off, color "
+           "off, joins off, mark unicode.\n"}),
     SENDS('a', "/nick anna\nis me\n", {"a", "-- You are now anna.\n"}, {"b", T "<anna> is me\n"},
           {"u", "-- alice is now anna\n" T "<anna> is me\n"}),
     ENDS("abu"),

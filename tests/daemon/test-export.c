@@ -300,16 +300,10 @@ START_TEST(no_database)
 END_TEST
 
 /* The folder of the service belongs to a user who is less than root. */
-static bool give_away(void)
+static void give_away(void)
 {
-    if (geteuid() != 0)
-        suite_skip("only root has anything to give away");
-    else if (getenv("CHATD_WRAPPER") != NULL)
-        suite_skip("the wrapper does not see its files");
-    else if (chown(folder, NOBODY, NOBODY) == 0 &&
-             (access(path, F_OK) < 0 || chown(path, NOBODY, NOBODY) == 0))
-        return true;
-    return false;
+    ck_assert_int_eq(chown(folder, NOBODY, NOBODY), 0);
+    ck_assert_int_eq(chown(path, NOBODY, NOBODY), 0);
 }
 
 START_TEST(as_root)
@@ -318,8 +312,7 @@ START_TEST(as_root)
 
     begin();
     fill();
-    if (!give_away())
-        return;
+    give_away();
     expect_tool("--export", NULL, NULL, LINE_0 LINE_1 LINE_2 LINE_3 LINE_4);
     expect_tool("--forget=bob", NULL, NULL, "Removed 2 lines of bob.\n");
     expect_tool("--export", NULL, NULL, LINE_1 LINE_2 LINE_4);
@@ -337,8 +330,7 @@ START_TEST(links_lead_nowhere)
 
     begin();
     fill();
-    if (!give_away())
-        return;
+    give_away();
     (void) snprintf(other, sizeof other, "%s/secret", suite_directory());
     fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ck_assert_int_eq(write(fd, "secret", 6), 6);
@@ -354,6 +346,24 @@ START_TEST(links_lead_nowhere)
 }
 END_TEST
 
-SUITE_MAIN("export", {text, 0}, {json, 0}, {output_is_full, 0}, {forget, 0}, {forget_one_line, 0},
-           {beside_the_service, 0}, {topic_of_nobody, 0}, {locked, 0}, {no_database, 0}, {as_root, 0},
-           {links_lead_nowhere, 0})
+int main(void)
+{
+    const SuiteTest tests[] = {
+        {text, 0},
+        {json, 0},
+        {output_is_full, 0},
+        {forget, 0},
+        {forget_one_line, 0},
+        {beside_the_service, 0},
+        {topic_of_nobody, 0},
+        {locked, 0},
+        {no_database, 0},
+        /* Of root: check.sh runs them once more, as root. */
+        {as_root, 0},
+        {links_lead_nowhere, 0},
+    };
+    /* The wrapper would not find its own files any more. */
+    bool is_root = geteuid() == 0 && getenv("CHATD_WRAPPER") == NULL;
+
+    return suite_run("export", tests, N_ELEMENTS(tests) - (is_root ? 0 : 2));
+}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/name.h"
+#include "host/accounts.h"
 #include "lib/client.h"
 
 enum { TCP, LOCAL };
@@ -20,7 +21,8 @@ static const char *own(void)
     const struct passwd *entry = getpwuid(getuid());
     static Name name;
 
-    ck_assert_msg(entry != NULL, "whoever runs the tests has no name");
+    ck_assert_msg(entry != NULL && accounts_is_person(getuid()),
+                  "whoever runs the tests has no account of a person");
     ck_assert_int_eq(name_from_login(entry->pw_name, &name), 0);
     return name.bytes;
 }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,18 @@ enum {
     FAILURE_MAX = 7500, /* libcheck takes no more than 8192 */
     STORE_MAX = 512,
 };
+
+const char *daemon_config_operators(const char *config)
+{
+    const struct group *group = getgrgid(getegid());
+    static char text[1024];
+    int n;
+
+    ck_assert_msg(group != NULL, "the group of whoever runs the tests has no name");
+    n = snprintf(text, sizeof text, "%s[Chat]\nOperatorGroup=%s\n", config, group->gr_name);
+    ck_assert_int_lt(n, (int) sizeof text);
+    return text;
+}
 
 static void end_of_log(Daemon *daemon, Buffer *to)
 {

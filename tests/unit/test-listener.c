@@ -163,6 +163,7 @@ START_TEST(test_many_arrivals)
     Server *server;
     World world;
 
+    ck_assert_msg(accounts_is_person(getuid()), "whoever runs the tests has no account of a person");
     world_begin(&world);
     server = world.server;
     server->accounts = fixture_begin();

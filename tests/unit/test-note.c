@@ -72,13 +72,13 @@ END_TEST
 /* What an earlier version wrote ends earlier, and what a later one wrote ends later. */
 START_TEST(test_lengths)
 {
-    struct {
+    static union {
         Entry entry;
-        char text[2 * sizeof(Note)];
+        char bytes[sizeof(Entry) + 2 * sizeof(Note)];
     } memory;
 
     for (size_t i = 0; i < N_ELEMENTS(NOTES); i++)
-        for (uint16_t n = 0; n < sizeof memory.text; n = (uint16_t) (n + 1 + n / 64)) {
+        for (uint16_t n = 0; n < 2 * sizeof(Note); n = (uint16_t) (n + 1 + n / 64)) {
             Note note;
 
             memset(&memory, 0xff, sizeof memory);
@@ -111,11 +111,13 @@ START_TEST(test_refused)
     };
 
     for (size_t i = 0; i < N_ELEMENTS(notes); i++) {
-        struct {
+        static union {
             Entry entry;
-            char text[sizeof(Note)];
-        } memory = {.entry = {.kind = ENTRY_NOTE, .text_n = sizeof(Note)}};
+            char bytes[sizeof(Entry) + sizeof(Note)];
+        } memory;
         Note note;
+
+        memory.entry = (Entry){.kind = ENTRY_NOTE, .text_n = sizeof(Note)};
 
         memcpy(memory.entry.data, &notes[i], sizeof(Note));
         ck_assert(!note_read(&memory.entry, &note));
