@@ -367,9 +367,9 @@ void room_set_topic(Chat *chat, uint32_t room, uint32_t session, const char *tex
     chat_tell_room(chat, room, ENTRY_TOPIC, session, text, n);
 }
 
-void room_recall(Chat *to, uint32_t room, const Entry *entry)
+void room_recall(Chat *chat, uint32_t room, const Entry *entry)
 {
-    RoomRecord *record = state_edit_room(&to->state, room);
+    RoomRecord *record = state_edit_room(&chat->state, room);
     EntryDraft draft = {
         .kind = entry->kind,
         .room = room,
@@ -387,7 +387,7 @@ void room_recall(Chat *to, uint32_t room, const Entry *entry)
         .uid = entry_uid(entry),
     };
 
-    record->last_said = transcript_append(&to->transcript, &draft);
+    record->last_said = transcript_append(&chat->transcript, &draft);
 }
 
 void room_copy(Chat *to, const Chat *from, uint32_t room)

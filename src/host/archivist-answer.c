@@ -339,6 +339,7 @@ static int put_mail(void *userdata, const ArchiveMessage *message)
 {
     Collected *answer = userdata;
     PersonRecalled *person = (PersonRecalled *) answer->bytes;
+    size_t n = MIN(message->n, (size_t) LIMIT_MAIL_BYTES);
     MailRecord *mail;
 
     if (!is_same_name(&message->to, &answer->recall->nick))
@@ -352,7 +353,7 @@ static int put_mail(void *userdata, const ArchiveMessage *message)
                          .wall = message->wall,
                          .from = message->from.nick,
                          .is_verified = message->from.is_verified,
-                         .n = (uint16_t) MIN(message->n, (size_t) LIMIT_MAIL_BYTES)};
+                         .n = (uint16_t) n};
     memcpy(mail->text, message->text, mail->n);
     return 0;
 }
