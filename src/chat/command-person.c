@@ -44,16 +44,46 @@ uint32_t command_find_person(Chat *chat, uint32_t session, Arguments word)
     return found;
 }
 
+static Recall ask_owner(const Chat *chat, uint32_t session, const Name *nick)
+{
+    Recall recall = {.kind = RECALL_OWNER, .asker = session_record(chat, session)->serial};
+
+    name_fold(nick->bytes, nick->n, &recall.nick);
+    return recall;
+}
+
 /* Nobody who is here has it, and it is none that need not be looked up. */
 bool command_nick_must_wait(Chat *chat, uint32_t session, Arguments arguments)
 {
+    NameStanding standing;
+    Recall recall;
     uint32_t uid;
     Name nick;
 
-    return !person_is_verified(chat, session) &&
-           name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick) == 0 &&
-           !name_is_guest(&nick) && session_find(chat, &nick) == SLOT_NONE &&
-           chat_look_up(chat, &nick, &uid) == NAME_IS_AWAITED;
+    if (person_is_verified(chat, session) ||
+        name_parse(arguments.text, arguments.n, chat->config->max_nick_length, &nick) != 0 ||
+        name_is_guest(&nick) || session_find(chat, &nick) != SLOT_NONE)
+        return false;
+    standing = chat_look_up(chat, &nick, &uid);
+    recall = ask_owner(chat, session, &nick);
+    return standing == NAME_IS_AWAITED ||
+           (standing == NAME_IS_FREE && chat_recall(chat, &recall, NULL) == RECALL_AWAITED);
+}
+
+/* It stays so when the account is gone, as far as an archive that can be asked remembers. */
+static bool was_of_account(Chat *chat, uint32_t session, const Name *nick)
+{
+    Recall recall = ask_owner(chat, session, nick);
+    Recalled recalled;
+
+    if (chat_recall(chat, &recall, &recalled) != RECALL_ANSWERED || recalled.trouble != NULL ||
+        recalled.n == 0)
+        return false;
+    chat_error(
+        chat, session,
+        "%s is the name of somebody who has been here with an account of this host. Choose another name.",
+        nick->bytes);
+    return true;
 }
 
 /* False: it is not for this session, which was told why. */
@@ -65,7 +95,7 @@ static bool nick_may_be_taken(Chat *chat, uint32_t session, const Name *nick)
         return true; /* so that it is told of that, or writes its own in another way */
     switch (chat_look_up(chat, nick, &uid)) {
     case NAME_IS_FREE:
-        return true;
+        return !was_of_account(chat, session, nick);
     case NAME_IS_RESERVED:
         chat_error(chat, session,
                    "%s has an account of this host, by which only its owner comes in. Choose another name.",

@@ -36,6 +36,7 @@ typedef enum RecallKind {
     RECALL_SEARCH,   /* lines with all of `words`, since `from`, of `room` and `nick`: text, newest first */
     RECALL_SEEN,     /* when `nick` was seen: a sentence */
     RECALL_PERSON,   /* what is kept for `uid` if that is `nick`: PersonRecalled */
+    RECALL_OWNER,    /* whether `nick` was ever that of an account: a byte, or nothing */
     RECALL_MAIL,     /* how many messages wait, of `nick` and for `uid`: MailCounts */
 } RecallKind;
 

@@ -384,6 +384,18 @@ static int answer_mail(Archive *archive, Collected *answer)
     return 0;
 }
 
+static int answer_owner(Archive *archive, Collected *answer)
+{
+    bool is_found = false;
+    uint32_t uid;
+    int r = archive_find_verified(archive, &answer->recall->nick, &is_found, &uid);
+
+    answer->n = r == 0 && is_found;
+    if (answer->n > 0)
+        answer->bytes[0] = 1;
+    return error_trace(r);
+}
+
 static size_t answer_size(uint32_t kind)
 {
     switch (kind) {
@@ -421,6 +433,8 @@ static int answer_question(Archive *archive, const Recall *recall, Collected *an
         return error_trace(answer_kept(archive, answer));
     case RECALL_PERSON:
         return error_trace(answer_person(archive, answer));
+    case RECALL_OWNER:
+        return error_trace(answer_owner(archive, answer));
     case RECALL_MAIL:
         return error_trace(answer_mail(archive, answer));
     default:

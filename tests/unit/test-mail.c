@@ -44,7 +44,10 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     *ret_recalled = (Recalled){.trouble = memory->trouble};
     if (memory->trouble != NULL)
         return RECALL_ANSWERED;
-    if (question->kind == RECALL_MAIL) {
+    if (question->kind == RECALL_OWNER) {
+        ret_recalled->bytes = "\1";
+        ret_recalled->n = question->nick.n == 4 && memcmp(question->nick.bytes, "erin", 4) == 0;
+    } else if (question->kind == RECALL_MAIL) {
         ret_recalled->bytes = (const char *) &memory->counts;
         ret_recalled->n = sizeof memory->counts;
     } else if (question->kind == RECALL_PERSON) {
@@ -282,6 +285,31 @@ START_TEST(test_settings)
 }
 END_TEST
 
+/* The name of an account that is not there any more is nobody else's, as far as can be told. */
+START_TEST(test_owner)
+{
+    Memory memory;
+    World world;
+
+    scene_begin(&world, &memory);
+    client_say(world.harness, world.alice, "/nick Erin");
+    ck_assert_str_eq(client_take(world.alice), "!! Erin is the name of somebody who has been here with an "
+                                               "account of this host. Choose another name.\n");
+    client_say(world.harness, world.alice, "/nick frank");
+    ck_assert_str_eq(client_take(world.alice), "-- You are now frank.\n");
+    memory.state = RECALL_AWAITED;
+    ck_assert(must_wait(&world, world.alice, "/nick erin"));
+    ck_assert(!must_wait(&world, world.alice, "/nick carol")); /* an account of now */
+    ck_assert(!must_wait(&world, world.alice, "/nick mallory") &&
+              !must_wait(&world, world.bea, "/nick erin"));
+    memory.state = RECALL_ANSWERED;
+    memory.trouble = "The disk is full";
+    client_say(world.harness, world.alice, "/nick erin");
+    ck_assert_str_eq(client_take(world.alice), "-- You are now erin.\n");
+    world_end(&world);
+}
+END_TEST
+
 /* Nothing is heard of who is ignored, nor does it wait any longer. */
 START_TEST(test_ignored)
 {
@@ -343,4 +371,4 @@ START_TEST(test_settings_late)
 END_TEST
 
 UNIT_MAIN("mail", test_leave, test_trouble, test_deliver, test_deliver_later, test_settings,
-          test_settings_late, test_ignored)
+          test_settings_late, test_ignored, test_owner)
