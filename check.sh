@@ -231,13 +231,14 @@ stage_sanitizers() {
 }
 
 # The unit tests in one process each, and the daemon that the daemon tests start. What valgrind says goes to files: a
-# test may leave the daemon's stderr unread.
+# test may leave the daemon's stderr unread. Without vgdb, whose pipes in /tmp a killed daemon leaves behind, and by
+# which a later one of the same pid fails to start if they are another user's.
 stage_valgrind() {
     local valgrind unit daemon log
     has valgrind || return 0
     build gcc CC=gcc || return 0
     as_user mkdir "$work/valgrind"
-    valgrind="valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
+    valgrind="valgrind --quiet --vgdb=no --error-exitcode=99 --leak-check=full --show-leak-kinds=definite"
     valgrind+=" --errors-for-leak-kinds=definite --log-file=$work/valgrind/%p.log"
     unit=$(cd "$work/source/tests" && ls unit/test-*.c)
     daemon=$(cd "$work/source/tests" && ls daemon/test-*.c)
