@@ -175,3 +175,21 @@ _unused_ static void print_and_back(const Config *config, Config *ret_config)
     ck_assert_msg(load(ret_config) == 0, "%s", reports);
     ck_assert_str_eq(reports, "");
 }
+
+/* The tests, each in a folder of its own; the exit code for main(). */
+_unused_ static int run_in_folders(const char *name, void (*add_tests)(TCase *))
+{
+    Suite *suite = suite_create(name);
+    TCase *tests = tcase_create(name);
+    SRunner *runner;
+    int n_failed;
+
+    tcase_add_checked_fixture(tests, enter_folder, leave_folder);
+    add_tests(tests);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -424,14 +424,8 @@ START_TEST(test_example_is_valid)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tests)
 {
-    Suite *suite = suite_create("config-files");
-    TCase *tests = tcase_create("config-files"), *words = tcase_create("words");
-    SRunner *runner;
-    int n_failed;
-
-    tcase_add_checked_fixture(tests, enter_folder, leave_folder);
     tcase_add_test(tests, test_large_file);
     tcase_add_test(tests, test_missing_file);
     tcase_add_test(tests, test_folder_as_file);
@@ -448,13 +442,11 @@ int main(void)
     tcase_add_test(tests, test_own_folder);
     tcase_add_test(tests, test_many_dropins);
     tcase_add_test(tests, test_print_long_motd);
-    suite_add_tcase(suite, tests);
-    tcase_add_test(words, test_ranges_in_manual_page);
-    tcase_add_test(words, test_example_is_valid);
-    suite_add_tcase(suite, words);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    tcase_add_test(tests, test_ranges_in_manual_page);
+    tcase_add_test(tests, test_example_is_valid);
+}
+
+int main(void)
+{
+    return run_in_folders("config-files", add_tests);
 }
