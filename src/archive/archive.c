@@ -33,7 +33,6 @@ static const char *const SENTENCES[] = {
     [ARCHIVE_TOO_OLD] = "The archive was written by an earlier version",
     [ARCHIVE_IO] = "The archive can not be read or written",
     [ARCHIVE_ABSENT] = "There is no archive",
-    [ARCHIVE_INTERRUPTED] = "It was interrupted",
     [ARCHIVE_UNSUPPORTED] = "SQLite has no full-text index or no write-ahead log here",
 };
 
@@ -188,21 +187,6 @@ Archive *archive_close(Archive *archive)
     return NULL;
 }
 
-void archive_interrupt(Archive *archive)
-{
-    sqlite3_interrupt(archive->db);
-}
-
-int archive_data_version(Archive *archive, uint32_t *ret_version)
-{
-    int64_t version;
-    int r = sql_number_values(archive, "PRAGMA data_version", NULL, 0, &version);
-
-    if (r == 0)
-        *ret_version = (uint32_t) version;
-    return error_trace(r);
-}
-
 /* The damaged file */
 
 static int rename_with(const char *from, const char *to, const char *suffix)
@@ -278,7 +262,7 @@ static int add_epoch(Archive *archive, const uint8_t *state_id, int64_t *ret_num
 
     r = sql_number_values(archive, "SELECT max(number) FROM epochs", NULL, 0, &last);
     if (r == 0 && last >= ARCHIVE_EPOCH_MAX) {
-        archive_rollback(archive);
+        sql_rollback(archive);
         (void) snprintf(archive->detail, sizeof archive->detail, "all epochs are given out");
         return ARCHIVE_FULL;
     }
@@ -366,11 +350,4 @@ int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos)
     archive->is_open = false;
     part_done(archive);
     return 0;
-}
-
-void archive_rollback(Archive *archive)
-{
-    sql_rollback(archive);
-    archive->is_open = false;
-    part_done(archive);
 }

@@ -15,9 +15,8 @@
  * archive_is_unclean() then archive_clean() after a commit; archive_purge() now and then. After an answer it
  * waits, opens the file again if that seems right, and begins at archive_cursor().
  *
- * A handle is for one thread; only archive_interrupt() may be called from others. Nobody else in the process
- * may open and close the file while there is a handle: close(2) gives up the locks of the whole process
- * (fcntl(2), advisory record locking).
+ * A handle is for one thread. Nobody else in the process may open and close the file while there is a handle:
+ * close(2) gives up the locks of the whole process (fcntl(2), advisory record locking).
  *
  * Whatever talks to SQLite returns 0, -ENOMEM, or one of the answers below. After any of those that is not 0
  * the open transaction has been rolled back, and the handle can be used again, or closed and opened again.
@@ -44,7 +43,6 @@ enum {
     ARCHIVE_TOO_OLD,     /* by an earlier version, and not opened for writing yet by this one */
     ARCHIVE_IO,          /* the disk or the file system fails */
     ARCHIVE_ABSENT,      /* there is no such file, or nothing in it */
-    ARCHIVE_INTERRUPTED, /* by archive_interrupt() */
     ARCHIVE_UNSUPPORTED, /* SQLite has no FTS5, or can have no write-ahead log in this file system */
 };
 
@@ -131,11 +129,6 @@ const char *archive_detail(const Archive *archive);
  */
 int archive_set_aside(const char *path, uint64_t now, char *ret_path);
 
-/* Ends what the handle's thread is doing, with ARCHIVE_INTERRUPTED. From any thread, while it is open. */
-void archive_interrupt(Archive *archive);
-/* A number that changes when another connection has committed. */
-int archive_data_version(Archive *archive, uint32_t *ret_version);
-
 /*
  * The number of the state with this random id: the same id gives the same number for ever, and a new one a
  * larger number than all before. 1 to ARCHIVE_EPOCH_MAX; ARCHIVE_FULL when all are given out. For a WRITER,
@@ -172,5 +165,3 @@ int archive_cursor(Archive *archive, uint32_t *ret_epoch, uint64_t *ret_pos);
 int archive_count(Archive *archive, uint64_t *ret_n);
 /* What has been put since the last commit, and the cursor, become part of the archive. */
 int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos);
-/* What has been put since the last commit is dropped. */
-void archive_rollback(Archive *archive);

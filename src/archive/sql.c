@@ -75,8 +75,6 @@ static int classify(sqlite3 *db, int code)
         return ARCHIVE_BUSY;
     case SQLITE_FULL:
         return ARCHIVE_FULL;
-    case SQLITE_INTERRUPT:
-        return ARCHIVE_INTERRUPTED;
     case SQLITE_READONLY:
     case SQLITE_PERM:
         return code == SQLITE_READONLY_DBMOVED ? ARCHIVE_IO : ARCHIVE_READONLY;

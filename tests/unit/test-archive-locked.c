@@ -159,27 +159,4 @@ START_TEST(test_size_limit)
 }
 END_TEST
 
-static int interrupt(void *userdata, const ArchiveLine *line _unused_)
-{
-    archive_interrupt(userdata);
-    return 0;
-}
-
-START_TEST(test_interrupted)
-{
-    Fixture *fixture = fixture_new_open();
-    ArchiveSearch search = {.words = "hello", .n_words = 5, .before = ARCHIVE_ID_END, .n_max = 1000};
-    ArchivePage page;
-
-    for (unsigned i = 0; i < 100; i++)
-        fixture_say(fixture, i, "lobby", "bob", "hello");
-    fixture_commit(fixture, 100);
-    ck_assert_int_eq(archive_search(fixture->archive, &search, interrupt, fixture->archive, &page),
-                     ARCHIVE_INTERRUPTED);
-    ck_assert_int_eq(archive_search(fixture->archive, &search, fixture_on_line, fixture, &page), 0);
-    ck_assert_uint_eq(page.n, 100);
-    fixture_free(fixture);
-}
-END_TEST
-
-UNIT_MAIN("archive-locked", test_locked, test_locked_out, test_threads, test_size_limit, test_interrupted)
+UNIT_MAIN("archive-locked", test_locked, test_locked_out, test_threads, test_size_limit)
