@@ -256,13 +256,20 @@ void name_fold(const char *name, size_t n, NameKey *ret_key)
     memcpy(ret_key->bytes, folded, length);
 }
 
+bool name_has_key(const Name *name, const NameKey *key)
+{
+    NameKey own;
+
+    name_fold(name->bytes, name->n, &own);
+    return own.n > 0 && own.n == key->n && memcmp(own.bytes, key->bytes, own.n) == 0;
+}
+
 bool name_is_same(const Name *a, const Name *b)
 {
-    NameKey keys[2];
+    NameKey key;
 
-    name_fold(a->bytes, a->n, &keys[0]);
-    name_fold(b->bytes, b->n, &keys[1]);
-    return keys[0].n > 0 && keys[0].n == keys[1].n && memcmp(keys[0].bytes, keys[1].bytes, keys[0].n) == 0;
+    name_fold(b->bytes, b->n, &key);
+    return name_has_key(a, &key);
 }
 
 bool name_is_guest(const Name *name)

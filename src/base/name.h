@@ -55,6 +55,9 @@ const char *name_strerror(int r);
  */
 void name_fold(const char *name, size_t n, NameKey *ret_key);
 
+/* Whether that is the key of the name. The empty one is of none. */
+bool name_has_key(const Name *name, const NameKey *key);
+
 /* Whether two names are one name. An empty one is none. */
 bool name_is_same(const Name *a, const Name *b);
 

@@ -311,14 +311,6 @@ static int answer_kept(Archive *archive, Collected *answer)
 
 /* What is kept for a person. */
 
-static bool is_same_name(const Name *name, const NameKey *key)
-{
-    NameKey other;
-
-    name_fold(name->bytes, name->n, &other);
-    return other.n == key->n && memcmp(other.bytes, key->bytes, key->n) == 0;
-}
-
 static int put_settings(void *userdata, const ArchiveSettings *settings)
 {
     Collected *answer = userdata;
@@ -326,7 +318,7 @@ static int put_settings(void *userdata, const ArchiveSettings *settings)
     NoteSettings *note = &person->settings.settings;
     size_t n = settings->n_ignored / sizeof note->ignored[0];
 
-    if (!is_same_name(&settings->who.nick, &answer->recall->nick) || n > LIMIT_IGNORES)
+    if (!name_has_key(&settings->who.nick, &answer->recall->nick) || n > LIMIT_IGNORES)
         return 0;
     person->settings.kind = NOTE_SETTINGS;
     note->bits = (uint8_t) settings->bits;
@@ -342,7 +334,7 @@ static int put_mail(void *userdata, const ArchiveMessage *message)
     size_t n = MIN(message->n, (size_t) LIMIT_MAIL_BYTES);
     MailRecord *mail;
 
-    if (!is_same_name(&message->to, &answer->recall->nick))
+    if (!name_has_key(&message->to, &answer->recall->nick))
         return 0;
     if (person->n_mails == MAIL_PAGE) {
         answer->is_more = true;
