@@ -68,12 +68,6 @@ struct ConfigItem {
     const char *help;
 };
 
-/* Whether its value is a number in some unit. */
-static inline bool config_is_number(const ConfigItem *item)
-{
-    return item->type != CONFIG_MOTD && item->type != CONFIG_GROUP;
-}
-
 /* Something to be said about line `line` (0: about the whole file); `level` is LOG_ERR or LOG_WARNING of
  * syslog(3). */
 typedef void (*ConfigReport)(void *userdata, int level, const char *file, unsigned line, const char *message);

@@ -256,15 +256,6 @@ size_t text_escape(char *to, size_t size, const char *from, size_t n)
     return o;
 }
 
-size_t text_count(const char *text, size_t n)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < n; i++)
-        count += ((uint8_t) text[i] & 0xc0) != 0x80;
-    return count;
-}
-
 size_t text_cut(const char *text, size_t n, size_t max)
 {
     if (n <= max)

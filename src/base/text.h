@@ -42,8 +42,5 @@ size_t text_clean(char *to, const char *from, size_t n);
  */
 size_t text_escape(char *to, size_t size, const char *from, size_t n);
 
-/* The number of code points in the `n` bytes of valid UTF-8 at `text`. */
-size_t text_count(const char *text, size_t n);
-
 /* How many of the `n` bytes of clean text are shown where there is place for `max`: whole characters. */
 size_t text_cut(const char *text, size_t n, size_t max);

@@ -160,6 +160,12 @@ static inline void fixture_hear(Fixture *fixture, const char *line)
     fixture->heard[fixture->n_heard] = '\0';
 }
 
+/* The n of fixture_put(). */
+static inline unsigned fixture_number(uint64_t id)
+{
+    return (unsigned) (id & ((UINT64_C(1) << ARCHIVE_POS_SHIFT) - 1));
+}
+
 /* "3 lobby <bob!1000> text" */
 static inline int fixture_on_line(void *userdata, const ArchiveLine *line)
 {
@@ -168,10 +174,9 @@ static inline int fixture_on_line(void *userdata, const ArchiveLine *line)
 
     if (line->who.is_verified)
         (void) snprintf(uid, sizeof uid, "!%u", line->who.uid);
-    (void) snprintf(text, sizeof text,
-                    line->kind == ARCHIVE_ACTION ? "%u %s * %s%s %.*s" : "%u %s <%s%s> %.*s",
-                    (unsigned) (archive_id_pos(line->id) / 8), line->room.bytes, line->who.nick.bytes, uid,
-                    (int) line->n, line->text);
+    (void) snprintf(
+        text, sizeof text, line->kind == ARCHIVE_ACTION ? "%u %s * %s%s %.*s" : "%u %s <%s%s> %.*s",
+        fixture_number(line->id), line->room.bytes, line->who.nick.bytes, uid, (int) line->n, line->text);
     fixture->last_id = line->id;
     fixture_hear(fixture, text);
     return 0;

@@ -342,7 +342,7 @@ START_TEST(test_pages)
         unsigned n = walk_pages(fixture, "kumquat", n_max, 0);
 
         ck_assert_uint_eq(n, 21);
-        ck_assert_uint_eq((unsigned) (archive_id_pos(fixture->last_id) / 8), 3);
+        ck_assert_uint_eq(fixture_number(fixture->last_id), 3);
         ck_assert_ptr_nonnull(strstr(fixture->heard, "203 lobby <bob> hello kumquat\n193 lobby"));
         fixture->n_heard = 0;
         ck_assert_uint_eq(walk_pages(fixture, "hello", n_max, 0), 205);

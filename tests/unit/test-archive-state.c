@@ -109,7 +109,7 @@ static int on_message(void *userdata, const ArchiveMessage *message)
 {
     char text[FIXTURE_LINE_SAID];
 
-    (void) snprintf(text, sizeof text, "%u %s%s -> %s %u: %.*s", (unsigned) (archive_id_pos(message->id) / 8),
+    (void) snprintf(text, sizeof text, "%u %s%s -> %s %u: %.*s", fixture_number(message->id),
                     message->from.nick.bytes, message->from.is_verified ? "!" : "", message->to.bytes,
                     message->to_uid, (int) message->n, message->text);
     fixture_hear(userdata, text);

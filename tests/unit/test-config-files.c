@@ -370,7 +370,7 @@ static void format_range(const ConfigItem *item, char *to, size_t size)
     char min[PARSE_TEXT_MAX], max[PARSE_TEXT_MAX];
 
     to[0] = '\0';
-    if (!config_is_number(item) || item->type == CONFIG_SPAN || item->type == CONFIG_BOOL)
+    if (!is_number(item) || item->type == CONFIG_SPAN || item->type == CONFIG_BOOL)
         return;
     if (item->type == CONFIG_NUMBER) {
         (void) snprintf(min, sizeof(min), "%" PRIu64, item->min);

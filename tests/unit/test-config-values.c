@@ -142,8 +142,7 @@ START_TEST(test_bounds_are_complete)
     const ConfigItem *item;
 
     for (size_t i = 0; (item = config_item(i)) != NULL; i++) {
-        bool has_max = item->type == CONFIG_SPAN || !config_is_number(item),
-             has_zero = !config_is_number(item);
+        bool has_max = item->type == CONFIG_SPAN || !is_number(item), has_zero = !is_number(item);
 
         for (size_t j = 0; j < N_ELEMENTS(bounds); j++)
             if (strcmp(bounds[j].key, item->key) == 0) {

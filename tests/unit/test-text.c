@@ -510,19 +510,6 @@ START_TEST(test_escape_random)
 }
 END_TEST
 
-START_TEST(test_count)
-{
-    ck_assert_uint_eq(text_count("", 0), 0);
-    ck_assert_uint_eq(text_count("abc", 3), 3);
-    ck_assert_uint_eq(text_count("abc", 2), 2);
-    ck_assert_uint_eq(text_count("a\0b", 3), 3);
-    ck_assert_uint_eq(text_count(BYTES("\x7f\xc2\x80\xdf\xbf")), 3);
-    ck_assert_uint_eq(text_count(BYTES("\xe0\xa0\x80\xef\xbf\xbf")), 2);
-    ck_assert_uint_eq(text_count(BYTES("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")), 2);
-    ck_assert_uint_eq(text_count(BYTES("e" ACUTE)), 2);
-}
-END_TEST
-
 UNIT_MAIN("text", test_clean_ill_formed, test_clean_drops, test_clean_keeps, test_clean_marks,
           test_clean_ascii, test_clean_every_code_point, test_clean_random, test_escape,
-          test_escape_without_room, test_escape_random, test_count)
+          test_escape_without_room, test_escape_random)
