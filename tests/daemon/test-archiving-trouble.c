@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/client.h"
 #include "lib/past.h"
 #include "lib/proc.h"
+#include "lib/self.h"
 
 enum { TCP, LOCAL };
 
@@ -31,6 +31,20 @@ static void limit_files(Daemon *daemon, rlim_t n_bytes)
     const struct rlimit limit = {.rlim_cur = n_bytes, .rlim_max = RLIM_INFINITY};
 
     ck_assert_int_eq(prlimit(daemon->pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+/* All that was said is written: a question is answered after that. */
+static void expect_archived(Client *client)
+{
+    client_say(client, "/seen nobody");
+    client_expect(client, "-- Nobody called nobody has been seen.");
+}
+
+/* From now on nothing more can be written. */
+static void fill_disk(Daemon *daemon, Client *alice)
+{
+    expect_archived(alice);
+    limit_files(daemon, 4096);
 }
 
 /* Says lines of so many bytes, and remembers them. */
@@ -49,6 +63,24 @@ static void say(Client *alice, Buffer *said, unsigned n, size_t n_text)
         buffer_add_text(said, "\n");
     }
     client_sync(alice);
+}
+
+/* Somebody else has the file, between two things that are said. */
+static sqlite3 *lock(Daemon *daemon, Client *alice, Buffer *said)
+{
+    sqlite3 *other;
+
+    say(alice, said, 3, 10);
+    other = past_open(daemon);
+    past_do(other, "BEGIN EXCLUSIVE");
+    say(alice, said, 3, 10);
+    return other;
+}
+
+static void unlock(sqlite3 *other)
+{
+    past_do(other, "COMMIT");
+    past_close(other);
 }
 
 /* Answers come as fast as ever. */
@@ -81,9 +113,7 @@ START_TEST(full)
     Buffer said = {0};
 
     say(alice, &said, 3, 10);
-    client_say(alice, "/seen nobody");
-    client_expect(alice, "-- Nobody called nobody has been seen.");
-    limit_files(daemon, 4096);
+    fill_disk(daemon, alice);
     say(alice, &said, 40, 1000);
     daemon_expect_log(daemon, STOPPED);
     (void) daemon_expect_notify(daemon, "STATUS={any}; nothing is archived: {any}");
@@ -113,9 +143,7 @@ START_TEST(full_for_long)
     int64_t n_there, n_missing;
 
     say(alice, &said, 3, 10);
-    client_say(alice, "/seen nobody");
-    client_expect(alice, "-- Nobody called nobody has been seen.");
-    limit_files(daemon, 4096);
+    fill_disk(daemon, alice);
     say(alice, &said, N, 1500);
     daemon_expect_log(daemon, STOPPED);
     expect_quick(alice);
@@ -141,9 +169,7 @@ START_TEST(full_at_the_end)
     Client *alice = client_connect_as(daemon, "alice");
     Buffer said = {0};
 
-    client_say(alice, "/seen nobody");
-    client_expect(alice, "-- Nobody called nobody has been seen.");
-    limit_files(daemon, 4096);
+    fill_disk(daemon, alice);
     say(alice, &said, 7, 1000);
     daemon_end(daemon);
     daemon_expect_log(daemon, "could not be archived: 7 at most are missing");
@@ -160,15 +186,11 @@ START_TEST(locked)
     Buffer said = {0};
     sqlite3 *other;
 
-    say(alice, &said, 3, 10);
-    other = past_open(daemon);
-    past_do(other, "BEGIN EXCLUSIVE");
-    say(alice, &said, 3, 10);
+    other = lock(daemon, alice, &said);
     daemon_expect_log(daemon, STOPPED);
     expect_quick(alice);
     expect_idle(daemon, 2.5);
-    past_do(other, "COMMIT");
-    past_close(other);
+    unlock(other);
     daemon_expect_log(daemon, "The archive goes on.");
     daemon_end(daemon);
     past_expect(daemon, buffer_text(&said));
@@ -186,14 +208,10 @@ START_TEST(locked_at_the_end)
     Buffer said = {0};
     sqlite3 *other;
 
-    say(alice, &said, 3, 10);
-    other = past_open(daemon);
-    past_do(other, "BEGIN EXCLUSIVE");
-    say(alice, &said, 3, 10);
+    other = lock(daemon, alice, &said);
     daemon_ask_to_stop(daemon);
     daemon_expect_running_for(daemon, 1);
-    past_do(other, "COMMIT");
-    past_close(other);
+    unlock(other);
     daemon_expect_exit(daemon, 0);
     past_expect(daemon, buffer_text(&said));
     buffer_done(&said);
@@ -205,8 +223,7 @@ END_TEST
 static void hang(Daemon *daemon, sqlite3 **ret_other)
 {
     daemon_end(daemon);
-    while (daemon->clients != NULL)
-        client_close(daemon->clients);
+    daemon_close_clients(daemon);
     *ret_other = past_open(daemon);
     past_do(*ret_other, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t(x); DROP TABLE t");
     daemon_start_again(daemon);
@@ -222,8 +239,7 @@ START_TEST(hanging)
     sqlite3 *other;
 
     say(alice, &said, 2, 10);
-    root = client_open(daemon, .listener = LOCAL);
-    client_expect(root, "-- Welcome to {any}");
+    root = self_connect(daemon, LOCAL);
     client_say(root, "/ban 127.0.0.2");
     client_expect(root, "-- 127.0.0.2 is banned; {any}");
     before = now_usec();
@@ -235,12 +251,10 @@ START_TEST(hanging)
     say(alice, &said, 2, 10);
     (void) daemon_expect_notify(daemon, "STATUS={any}; nothing is archived: {any}");
     expect_idle(daemon, 3);
-    past_do(other, "COMMIT");
-    past_close(other);
+    unlock(other);
     client_expect(banned, "!! You are banned.");
     client_expect_eof(banned);
-    root = client_open(daemon, .listener = LOCAL);
-    client_expect(root, "-- Welcome to {any}");
+    root = self_connect(daemon, LOCAL);
     client_say(root, "/ban 127.0.0.3");
     client_expect(root, "-- 127.0.0.3 is banned; that is number 2 of /bans.");
     daemon_end(daemon);
@@ -269,8 +283,7 @@ START_TEST(asker_gone)
     expect_idle(daemon, 1);
     client_say(alice, "/search tea");
     client_expect(alice, "!! {any}. Please try again later.");
-    past_do(other, "COMMIT");
-    past_close(other);
+    unlock(other);
     daemon_stop(daemon);
 }
 END_TEST
@@ -331,16 +344,14 @@ START_TEST(damaged_with_bans)
 
     daemon = daemon_start(.has_archive = true, .no_runtime_directory = true,
                           .config = daemon_config_operators(SMALL), LISTENERS);
-    root = client_open(daemon, .listener = LOCAL);
-    client_expect(root, "-- Welcome to {any}");
+    root = self_connect(daemon, LOCAL);
     for (unsigned i = 0; i < 900; i++) {
         client_say(root, "/ban 10.%u.%u.0/24 %s", i / 256, i % 256, run_of('x', 200));
         client_expect(root, "-- 10.{any} is banned; {any}");
     }
     client_say(root, "/ban 127.0.0.2");
     client_expect(root, "-- 127.0.0.2 is banned; {any}");
-    client_say(root, "/seen nobody");
-    client_expect(root, "-- Nobody called nobody has been seen.");
+    expect_archived(root);
     daemon_expect_sleep(daemon);
     daemon_kill(daemon);
     past_path(daemon, path);
@@ -352,8 +363,7 @@ START_TEST(damaged_with_bans)
     daemon_expect_log(daemon, "The archive was damaged, and a new one was begun.");
     client_sync(root);
     daemon_end(daemon);
-    while (daemon->clients != NULL)
-        client_close(daemon->clients);
+    daemon_close_clients(daemon);
     ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rules"), 901);
     daemon_start_again(daemon);
     root = client_open(daemon, .from = "127.0.0.2");

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/client.h"
 #include "lib/past.h"
+#include "lib/self.h"
 
 enum { TCP, LOCAL };
 
@@ -114,7 +114,7 @@ START_TEST(the_past_of_the_lobby)
     client_sync(alice);
     for (unsigned round = 0; round < 2; round++) {
         daemon_end(daemon);
-        client_close(daemon->clients);
+        daemon_close_clients(daemon);
         daemon_start_again(daemon);
         alice = client_open(daemon);
         client_expect_next(alice, "-- Welcome to {any}");
@@ -134,14 +134,6 @@ START_TEST(the_past_of_the_lobby)
 }
 END_TEST
 
-static Client *operator(Daemon *daemon)
-{
-    Client *root = client_open(daemon, .listener = LOCAL);
-
-    client_expect(root, "-- Welcome to {any}");
-    return root;
-}
-
 /* Also with nothing but the archive to remember it. */
 START_TEST(bans)
 {
@@ -150,7 +142,7 @@ START_TEST(bans)
 
     daemon = daemon_start(LISTENERS, .has_archive = true, .no_runtime_directory = true,
                           .config = daemon_config_operators(DAEMON_CONFIG));
-    root = operator(daemon);
+    root = self_connect(daemon, LOCAL);
     client_say(root, "/ban 127.0.0.2 1h spam");
     client_expect(root, "-- 127.0.0.2 is banned until {any}; that is number 1 of /bans.");
     client_say(root, "/mute 127.0.0.3");
@@ -163,8 +155,7 @@ START_TEST(bans)
         Client *client;
 
         daemon_end(daemon);
-        while (daemon->clients != NULL)
-            client_close(daemon->clients);
+        daemon_close_clients(daemon);
         daemon_start_again(daemon);
         client = client_open(daemon, .from = "127.0.0.2");
         client_expect_next(client, "!! You are banned until {any}: spam");
@@ -175,7 +166,7 @@ START_TEST(bans)
         client_expect(client, "!! You are muted.");
         client = client_open(daemon, .from = "127.0.0.4");
         client_expect_next(client, "-- Welcome to {any}");
-        root = operator(daemon);
+        root = self_connect(daemon, LOCAL);
         client_say(root, "/ban 127.0.0.%u", 9 + round);
         client_expect(root, "-- 127.0.0.{n} is banned; that is number %u of /bans.", 3 + round);
     }

@@ -4,43 +4,18 @@
 /* Rooms that belong to somebody, over real sockets: whoever runs the tests is the founder, the others are
  * guests. */
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include "base/name.h"
-#include "host/accounts.h"
-#include "lib/client.h"
+#include "lib/self.h"
 
 enum { TCP, LOCAL };
 
-#define MARK "\xe2\x9c\x93"
 #define ALL .listeners = {[TCP] = {.kind = LISTENER_TCP4}, [LOCAL] = {.kind = LISTENER_UNIX, .name = "local"}}
-
-static const char *own(void)
-{
-    const struct passwd *entry = getpwuid(getuid());
-    static Name name;
-
-    ck_assert_msg(entry != NULL && accounts_is_person(getuid()),
-                  "whoever runs the tests has no account of a person");
-    ck_assert_int_eq(name_from_login(entry->pw_name, &name), 0);
-    return name.bytes;
-}
-
-static Client *come(Daemon *daemon)
-{
-    Client *client = client_open(daemon, .listener = LOCAL);
-
-    client_expect(client, "-- Welcome to {any}. You are %s" MARK "; {any}", own());
-    return client;
-}
 
 /* From the founding of a room to its end; a process dies between any two steps. */
 START_TEST(from_beginning_to_end)
 {
     Daemon *daemon = daemon_start(ALL);
     Client *alice = client_connect_to(daemon, TCP, "alice"), *bob = client_connect_to(daemon, TCP, "bob"),
-           *self = come(daemon);
+           *self = self_connect(daemon, LOCAL);
 
     daemon_settle(daemon);
     client_say(self, "/join #garden");
@@ -51,11 +26,11 @@ START_TEST(from_beginning_to_end)
     client_expect_next(self, "-- #garden is locked: only who is invited may come in. /invite NICK invites.");
     client_say(self, "/invite alice");
     client_expect_next(self, "-- alice is invited into #garden, as long as they are connected.");
-    client_expect(alice, "-- %s" MARK " invites you: /join #garden", own());
+    client_expect(alice, "-- %s" MARK " invites you: /join #garden", self_name());
     daemon_settle(daemon);
     daemon_revive(daemon);
     client_say(bob, "/join #garden");
-    client_expect(bob, "!! #garden is locked: by invitation only. Ask %s for one.", own());
+    client_expect(bob, "!! #garden is locked: by invitation only. Ask %s for one.", self_name());
     client_say(alice, "/join #garden");
     client_expect(alice, "-- You are in #garden now, with 1 other.");
     client_expect(self, "-- alice is here");
@@ -64,9 +39,10 @@ START_TEST(from_beginning_to_end)
     client_say(self, "/give alice");
     client_expect(self, "!! alice has no account of this host, and so can not keep a room.");
     client_say(self, "/lock topic");
-    client_expect(alice, "-- %s" MARK " locked the topic", own());
+    client_expect(alice, "-- %s" MARK " locked the topic", self_name());
     client_say(alice, "/topic tulips");
-    client_expect_next(alice, "!! The topic of #garden is locked: only %s and operators set it.", own());
+    client_expect_next(alice, "!! The topic of #garden is locked: only %s and operators set it.",
+                       self_name());
     /* Nobody is there, and it waits for its founder. */
     client_say(self, "/leave");
     client_say(alice, "/leave");
@@ -81,7 +57,7 @@ START_TEST(from_beginning_to_end)
     client_expect(alice, "-- Topic of #garden: roses");
     client_say(self, "/close");
     client_expect(self, "-- #garden is closed. You are in #lobby now.");
-    client_expect_next(alice, "-- %s" MARK " closed the room", own());
+    client_expect_next(alice, "-- %s" MARK " closed the room", self_name());
     client_expect_next(alice, "-- #garden is closed. You are in #lobby now.");
     client_say(bob, "/join #garden");
     client_expect(bob, "-- You are in #garden now, alone.");
@@ -94,7 +70,7 @@ START_TEST(a_crowd_is_put_out)
 {
     enum { CROWD = 200 };
     Daemon *daemon = daemon_start(ALL);
-    Client *crowd[CROWD], *self = come(daemon);
+    Client *crowd[CROWD], *self = self_connect(daemon, LOCAL);
 
     client_say(self, "/join #garden");
     for (size_t i = 0; i < CROWD; i++)
@@ -111,7 +87,7 @@ START_TEST(a_crowd_is_put_out)
     for (size_t i = 0; i < CROWD; i++) {
         if (i > 0)
             client_expect(crowd[i], "[{time}] <guest{n}> the last words");
-        client_expect(crowd[i], "-- %s" MARK " closed the room", own());
+        client_expect(crowd[i], "-- %s" MARK " closed the room", self_name());
         client_expect(crowd[i], "-- #garden is closed. You are in #lobby now.");
     }
     client_expect(self, "-- #garden is closed. You are in #lobby now.");

@@ -6,7 +6,6 @@
  * that is whoever runs the tests.
  */
 
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,44 +14,22 @@
 
 #include "base/limits.h"
 #include "base/name.h"
-#include "host/accounts.h"
-#include "lib/client.h"
+#include "lib/self.h"
 
 enum { TCP, UNIX, LOCAL };
 
-#define MARK "\xe2\x9c\x93"
 #define ALL                                                                                                  \
     .listeners = {[TCP] = {.kind = LISTENER_TCP4},                                                           \
                   [UNIX] = {.kind = LISTENER_UNIX},                                                          \
                   [LOCAL] = {.kind = LISTENER_UNIX, .name = "local"}}
 
-/* Our own name, as it is a nick. */
-static const char *own(void)
-{
-    const struct passwd *entry = getpwuid(getuid());
-    static Name name;
-
-    ck_assert_msg(entry != NULL && accounts_is_person(getuid()),
-                  "whoever runs the tests has no account of a person");
-    ck_assert_int_eq(name_from_login(entry->pw_name, &name), 0);
-    return name.bytes;
-}
-
-static Client *come(Daemon *daemon)
-{
-    Client *client = client_open(daemon, .listener = LOCAL);
-
-    client_expect(client, "-- Welcome to {any}. You are %s" MARK "; {any}", own());
-    return client;
-}
-
 /* Somebody over TCP, and both of our connections; or one (NULL). */
 static void meet(Daemon *daemon, Client **ret_alice, Client **ret_first, Client **ret_second)
 {
     *ret_alice = client_connect_to(daemon, TCP, "alice");
-    *ret_first = come(daemon);
+    *ret_first = self_connect(daemon, LOCAL);
     if (ret_second != NULL)
-        *ret_second = come(daemon);
+        *ret_second = self_connect(daemon, LOCAL);
 }
 
 /* What is not as it was when one came. */
@@ -70,23 +47,23 @@ START_TEST(is_called_by_the_login_name)
     Client *alice = client_connect_to(daemon, TCP, "alice"), *self, *other;
 
     self = client_open(daemon, .listener = LOCAL);
-    client_expect_next(self, "-- Welcome to {any}. You are %s" MARK "; 1 other is here. {any}", own());
-    client_expect_next(alice, "-- %s" MARK " is here", own());
+    client_expect_next(self, "-- Welcome to {any}. You are %s" MARK "; 1 other is here. {any}", self_name());
+    client_expect_next(alice, "-- %s" MARK " is here", self_name());
     client_say(self, "it is me");
-    client_expect_next(alice, "[{time}] <%s" MARK "> it is me", own());
+    client_expect_next(alice, "[{time}] <%s" MARK "> it is me", self_name());
     client_say(self, "/me waves");
-    client_expect_next(alice, "[{time}] * %s" MARK " waves", own());
+    client_expect_next(alice, "[{time}] * %s" MARK " waves", self_name());
     client_say(self, "/msg alice psst");
-    client_expect_next(alice, "[{time}] (private) <%s" MARK "> psst", own());
+    client_expect_next(alice, "[{time}] (private) <%s" MARK "> psst", self_name());
     client_say(alice, "/reply yes?");
     client_expect_next(self, "[{time}] (private) <alice> yes?");
     client_say(self, "/topic ours");
-    client_expect_next(alice, "-- %s" MARK " set the topic: ours", own());
+    client_expect_next(alice, "-- %s" MARK " set the topic: ours", self_name());
     client_say(alice, "/who");
     client_expect_next(alice, "-- 2 people in #lobby:");
-    client_expect_next(alice, "-- %s" MARK ", alice", own());
-    client_say(alice, "/whois %s", own());
-    client_expect_next(alice, "-- %s" MARK " is in #lobby.", own());
+    client_expect_next(alice, "-- %s" MARK ", alice", self_name());
+    client_say(alice, "/whois %s", self_name());
+    client_expect_next(alice, "-- %s" MARK " is in #lobby.", self_name());
     client_expect_next(alice, "-- Has an account of this host{any}");
     client_expect_next(alice, "-- Came {any}");
     /* Another socket, and the same uid: a guest like others. */
@@ -105,16 +82,16 @@ START_TEST(the_mark_can_be_ascii)
     daemon_settle(daemon);
     client_say(alice, "/set mark ascii");
     client_expect_next(alice, "-- mark is ascii now.");
-    self = come(daemon);
-    client_expect_next(alice, "-- %s+ is here", own());
-    client_expect_next(bob, "-- %s" MARK " is here", own());
+    self = self_connect(daemon, LOCAL);
+    client_expect_next(alice, "-- %s+ is here", self_name());
+    client_expect_next(bob, "-- %s" MARK " is here", self_name());
     client_say(self, "hello");
-    client_expect_next(alice, "[{time}] <%s+> hello", own());
-    client_expect_next(bob, "[{time}] <%s" MARK "> hello", own());
+    client_expect_next(alice, "[{time}] <%s+> hello", self_name());
+    client_expect_next(bob, "[{time}] <%s" MARK "> hello", self_name());
     client_say(self, "/set mark ascii");
     client_expect(self, "-- mark is ascii now.");
     client_say(self, "/who");
-    client_expect(self, "-- %s+, bob, alice", own());
+    client_expect(self, "-- %s+, bob, alice", self_name());
     client_say(alice, "/set mark plain");
     client_expect(alice, "!! This setting is ascii or unicode: /set mark ascii");
     client_say(alice, "/set mark unicode");
@@ -132,7 +109,7 @@ START_TEST(the_name_is_nobody_elses)
     Client *alice = client_connect_to(daemon, TCP, "alice"), *self;
     char other[NAME_MAX_BYTES + 1];
 
-    (void) snprintf(other, sizeof(other), "%s", own());
+    (void) snprintf(other, sizeof(other), "%s", self_name());
     other[0] = (char) (other[0] ^ 0x20);
     for (int i = 0; i < 2; i++) {
         suite_note("round %d", i);
@@ -145,10 +122,10 @@ START_TEST(the_name_is_nobody_elses)
         client_say(alice, "/nick alice");
         client_expect_next(alice, "-- You are now alice.");
     }
-    self = come(daemon);
-    client_expect_next(alice, "-- %s" MARK " is here", own());
-    client_say(alice, "/nick %s", own());
-    client_expect_next(alice, "!! Somebody else is called %s. Choose another.", own());
+    self = self_connect(daemon, LOCAL);
+    client_expect_next(alice, "-- %s" MARK " is here", self_name());
+    client_say(alice, "/nick %s", self_name());
+    client_expect_next(alice, "!! Somebody else is called %s. Choose another.", self_name());
     client_say(alice, "/nick %s", other);
     client_expect_next(alice, "!! Somebody else is called %s. Choose another.", other);
     client_say(self, "/nick somebody");
@@ -191,21 +168,21 @@ START_TEST(a_guest_makes_way)
     daemon->n_listeners = LOCAL;
     daemon_revive(daemon);
     alice = client_connect_to(daemon, TCP, "alice");
-    guest = client_connect_to(daemon, TCP, own());
+    guest = client_connect_to(daemon, TCP, self_name());
     daemon_settle(daemon);
     daemon->n_listeners = LOCAL + 1;
     daemon_revive(daemon);
     client_say(guest, "/join #garden");
     client_expect(guest, "-- You are in #garden now, alone.");
-    self = come(daemon);
+    self = self_connect(daemon, LOCAL);
     client_expect_next(guest,
                        "-- The name you had is that of an account of this host, whose owner has come. You "
                        "are now guest{n}.");
-    client_expect_next(alice, "-- %s is now guest{n}", own());
-    client_expect_next(alice, "-- %s" MARK " is here", own());
+    client_expect_next(alice, "-- %s is now guest{n}", self_name());
+    client_expect_next(alice, "-- %s" MARK " is here", self_name());
     client_say(self, "here I am");
-    client_expect_next(alice, "[{time}] <%s" MARK "> here I am", own());
-    client_expect(guest, "[{time}] #lobby <%s" MARK "> here I am", own());
+    client_expect_next(alice, "[{time}] <%s" MARK "> here I am", self_name());
+    client_expect(guest, "[{time}] #lobby <%s" MARK "> here I am", self_name());
     daemon_stop(daemon);
 }
 END_TEST
@@ -220,21 +197,21 @@ START_TEST(two_connections_are_one_person)
     settle_in(first);
     client_say(first, "/ignore mallory");
     daemon_settle(daemon);
-    second = come(daemon);
+    second = self_connect(daemon, LOCAL);
     client_expect_nothing(alice);
     client_expect_nothing(first);
     client_say(second, "/topic roses");
     client_expect_next(second, "-- The topic of #garden is set.");
-    client_expect_next(first, "-- %s" MARK " set the topic: roses", own());
-    client_say(alice, "/msg %s psst", own());
-    client_expect_next(alice, "-- %s is away: at lunch", own());
+    client_expect_next(first, "-- %s" MARK " set the topic: roses", self_name());
+    client_say(alice, "/msg %s psst", self_name());
+    client_expect_next(alice, "-- %s is away: at lunch", self_name());
     client_expect_next(first, "(private) <alice> psst");
     client_expect_next(second, "(private) <alice> psst");
     client_say(second, "/ignore");
     client_expect_next(second, "-- You ignore mallory.");
     client_say(alice, "/who");
     client_expect_next(alice, "-- 2 people in #lobby:");
-    client_expect_next(alice, "-- %s" MARK " (away), alice", own());
+    client_expect_next(alice, "-- %s" MARK " (away), alice", self_name());
     client_say(alice, "/rooms");
     client_expect_next(alice, "-- 2 rooms:");
     client_expect_next(alice, "-- #lobby (2)");
@@ -252,13 +229,13 @@ START_TEST(two_connections_do_one_thing)
     meet(daemon, &alice, &first, NULL);
     settle_in(first);
     client_sync(first);
-    second = come(daemon);
+    second = self_connect(daemon, LOCAL);
     client_sync(alice);
     client_say(alice, "anybody?");
     client_expect_next(first, "#lobby <alice> anybody?");
     client_expect_next(second, "#lobby <alice> anybody?");
     client_say(first, "two of me");
-    client_expect_next(second, "<%s" MARK "> two of me", own());
+    client_expect_next(second, "<%s" MARK "> two of me", self_name());
     client_say(second, "/join #attic");
     client_expect_next(second, "-- You are in #attic now, alone.");
     client_expect_next(first, "-- You came into #attic, by another of your connections.");
@@ -267,7 +244,7 @@ START_TEST(two_connections_do_one_thing)
     client_expect_next(second, "-- You left #garden, by another of your connections.");
     client_say(first, "/away");
     client_expect_next(first, "-- You are back.");
-    client_say(alice, "/msg %s" MARK " now?", own()); /* as it stands there */
+    client_say(alice, "/msg %s" MARK " now?", self_name()); /* as it stands there */
     client_expect_next(second, "(private) <alice> now?");
     client_expect_nothing(alice);
     client_say(first, "/ignore alice");
@@ -284,7 +261,7 @@ START_TEST(two_connections_do_one_thing)
     client_say(alice, "and now?");
     client_expect_next(second, "[{time}] #lobby <alice> and now?");
     client_close(second);
-    client_expect_next(alice, "-- %s" MARK " has left", own());
+    client_expect_next(alice, "-- %s" MARK " has left", self_name());
     daemon_stop(daemon);
 }
 END_TEST
@@ -326,14 +303,14 @@ START_TEST(so_many_connections_and_not_one_more)
 
     client_sync(alice);
     for (size_t i = 0; i < LIMIT_PERSON_SESSIONS; i++)
-        each[i] = come(daemon);
+        each[i] = self_connect(daemon, LOCAL);
     late = client_open(daemon, .listener = LOCAL);
     client_expect_next(late, "!! You are connected %d times already. Close one and try again.",
                        LIMIT_PERSON_SESSIONS);
     client_expect_eof(late);
     client_close(late);
-    client_expect_next(alice, "-- %s" MARK " is here", own());
-    client_say(alice, "/msg %s all of you?", own());
+    client_expect_next(alice, "-- %s" MARK " is here", self_name());
+    client_say(alice, "/msg %s all of you?", self_name());
     for (size_t i = 0; i < LIMIT_PERSON_SESSIONS; i++)
         client_expect_next(each[i], "[{time}] (private) <alice> all of you?");
     client_say(each[3], "/join #garden");
@@ -342,14 +319,14 @@ START_TEST(so_many_connections_and_not_one_more)
                                            : "-- You came into #garden, by another of your connections.");
     daemon_settle(daemon);
     daemon_revive(daemon);
-    client_say(alice, "/msg %s still?", own());
+    client_say(alice, "/msg %s still?", self_name());
     for (size_t i = 0; i < LIMIT_PERSON_SESSIONS; i++)
         client_expect_next(each[i], "[{time}] (private) <alice> still?");
     for (size_t i = 0; i < LIMIT_PERSON_SESSIONS - 1; i++)
         client_close(each[i]);
     client_expect_nothing(alice);
     client_close(each[LIMIT_PERSON_SESSIONS - 1]);
-    client_expect_next(alice, "-- %s" MARK " has left", own());
+    client_expect_next(alice, "-- %s" MARK " has left", self_name());
     daemon_stop(daemon);
 }
 END_TEST
@@ -368,20 +345,20 @@ START_TEST(who_they_are_survives)
         else
             daemon_revive(daemon);
         client_say(first, "round %d", i);
-        client_expect_next(alice, "[{time}] <%s" MARK "> round %d", own(), i);
-        client_expect_next(second, "[{time}] <%s" MARK "> round %d", own(), i);
-        client_say(alice, "/msg %s psst", own());
+        client_expect_next(alice, "[{time}] <%s" MARK "> round %d", self_name(), i);
+        client_expect_next(second, "[{time}] <%s" MARK "> round %d", self_name(), i);
+        client_say(alice, "/msg %s psst", self_name());
         client_expect_next(first, "[{time}] (private) <alice> psst");
         client_expect_next(second, "[{time}] (private) <alice> psst");
         client_say(alice, "/who");
         client_expect_next(alice, "-- 2 people in #lobby:");
-        client_expect_next(alice, "-- %s" MARK ", alice", own());
+        client_expect_next(alice, "-- %s" MARK ", alice", self_name());
     }
-    client_close(come(daemon));
+    client_close(self_connect(daemon, LOCAL));
     client_close(first);
     client_expect_nothing(alice);
     client_close(second);
-    client_expect_next(alice, "-- %s" MARK " has left", own());
+    client_expect_next(alice, "-- %s" MARK " has left", self_name());
     daemon_stop(daemon);
 }
 END_TEST

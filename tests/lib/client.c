@@ -183,6 +183,12 @@ void client_reset(Client *client)
     client_close(client);
 }
 
+void daemon_close_clients(Daemon *daemon)
+{
+    while (daemon->clients != NULL)
+        client_close(daemon->clients);
+}
+
 void client_half_close(Client *client)
 {
     ck_assert_msg(shutdown(client->fd, SHUT_WR) == 0, "shutdown: %s", strerror(errno));

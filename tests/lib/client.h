@@ -117,3 +117,5 @@ void client_expect_eof(Client *client);
 void client_half_close(Client *client); /* end of file for the server; reading goes on */
 void client_close(Client *client);      /* the client is gone and freed */
 void client_reset(Client *client);      /* as well, with a TCP reset */
+/* All of them. */
+void daemon_close_clients(Daemon *daemon);

@@ -318,8 +318,7 @@ void daemon_expect_empty_store(Daemon *daemon)
 
 void daemon_free(Daemon *daemon)
 {
-    while (daemon->clients != NULL)
-        client_close(daemon->clients);
+    daemon_close_clients(daemon);
     for (size_t i = 0; i < daemon->n_listeners; i++)
         listener_done(&daemon->listeners[i]);
     if (daemon->notify.fd >= 0)
