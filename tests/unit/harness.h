@@ -36,6 +36,9 @@ enum {
     HARNESS_VARIETIES = 16, /* of one room's rendering */
 };
 
+/* Behind the name of an account, written out here: not whatever the program has. */
+#define MARK_ "\xe2\x9c\x93"
+
 /* 2026-11-22 12:03:04 UTC */
 #define HARNESS_WALL (UINT64_C(1795348984) * USEC_PER_SEC)
 #define HARNESS_NOW (UINT64_C(1000) * USEC_PER_SEC)

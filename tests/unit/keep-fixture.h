@@ -6,11 +6,10 @@
 
 #include <string.h>
 
+#include "base/limits.h"
 #include "chat/room.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
-
-#define MARK_ "\xe2\x9c\x93"
 
 /* fay, who has founded #garden and is in it; otto, who has an account; alice and mallory, guests. */
 typedef struct World {
@@ -35,6 +34,16 @@ static inline void world_begin_with(World *world, const Config *config)
 static inline void world_begin(World *world)
 {
     world_begin_with(world, NULL);
+}
+
+/* One may be in more rooms than one may found. */
+static inline void world_begin_roomy(World *world)
+{
+    Config config;
+
+    harness_config(&config);
+    config.max_rooms_per_client = 2 * LIMIT_ROOMS_FOUNDED;
+    world_begin_with(world, &config);
 }
 
 static inline void world_end(World *world)

@@ -171,13 +171,10 @@ END_TEST
 START_TEST(test_all_invited)
 {
     enum { ROOMS = LIMIT_INVITES / LIMIT_INVITES_ROOM };
-    Config config;
     World world;
     char name[16];
 
-    harness_config(&config);
-    config.max_rooms_per_client = 40;
-    world_begin_with(&world, &config);
+    world_begin_roomy(&world);
     for (unsigned i = 0; i < ROOMS; i++) {
         (void) snprintf(name, sizeof name, "r%u", i);
         client_say(world.harness, i < 15 ? world.fay : world.otto, "/join #%s", name);
@@ -203,13 +200,10 @@ END_TEST
 /* Who goes takes with them any number of rooms, and of guests invited into them. */
 START_TEST(test_all_end_at_once)
 {
-    Config config;
     World world;
     char name[16];
 
-    harness_config(&config);
-    config.max_rooms_per_client = 40;
-    world_begin_with(&world, &config);
+    world_begin_roomy(&world);
     for (unsigned i = 1; i < LIMIT_ROOMS_FOUNDED; i++) {
         (void) snprintf(name, sizeof name, "r%u", i);
         client_say(world.harness, world.fay, "/join #%s", name);

@@ -193,12 +193,9 @@ END_TEST
 
 START_TEST(test_founded)
 {
-    Config config;
     World world;
 
-    harness_config(&config);
-    config.max_rooms_per_client = 40;
-    world_begin_with(&world, &config);
+    world_begin_roomy(&world);
     for (unsigned i = 2; i <= LIMIT_ROOMS_FOUNDED; i++) {
         client_say(world.harness, world.fay, "/join #r%u", i);
         client_say(world.harness, world.fay, "/hide");

@@ -12,8 +12,6 @@
 #include "unit/operator-fixture.h"
 #include "unit/unit.h"
 
-#define MARK_ "\xe2\x9c\x93"
-
 /* An archive that answers at once, or not at all. */
 typedef struct Memory {
     RecallState state;

@@ -11,8 +11,6 @@
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-#define MARK_ "\xe2\x9c\x93"
-
 /* Who asks. All are in #garden, which fay has founded, and so are mallory, a guest, and otto, an account. */
 enum { GUEST, VERIFIED, INVITED, FOUNDER, OPERATOR, KINDS };
 

@@ -10,8 +10,6 @@
 #include "unit/operator-fixture.h"
 #include "unit/unit.h"
 
-#define MARK_ "\xe2\x9c\x93"
-
 /* Every command for operators, by everybody who is none: an answer, and nothing else. */
 START_TEST(test_who_may)
 {

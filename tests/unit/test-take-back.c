@@ -11,7 +11,6 @@
 #include "unit/operator-fixture.h"
 #include "unit/play.h"
 
-#define MARK_ "\xe2\x9c\x93"
 #define TAKEN "-- Taken back, but for who has read it: "
 
 START_TEST(test_undo)
