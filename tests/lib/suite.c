@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <errno.h>
-#include <ftw.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,16 +10,16 @@
 #include <unistd.h>
 
 #include "lib/deadline.h"
+#include "lib/folder.h"
 #include "lib/suite.h"
 
 enum {
     EXIT_HARD_ERROR = 99, /* Automake's: not a failed test, the test could not be run */
     SECONDS_PER_TEST = 60,
-    DIRECTORY_MAX = 60, /* a socket's path has 107 bytes */
 };
 
 /* One program, one suite: the only state that is not handed around. */
-static char directory[PATH_MAX];
+static char directory[FOLDER_BYTES];
 static char note[256];
 
 const char *suite_directory(void)
@@ -69,25 +67,6 @@ static void raise_n_files(void)
     (void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void) st;
-    (void) flag;
-    (void) ftw;
-    (void) remove(path);
-    return 0;
-}
-
-static bool make_directory(void)
-{
-    const char *parent = getenv("TMPDIR");
-
-    if (parent == NULL || *parent != '/' || strlen(parent) > DIRECTORY_MAX)
-        parent = "/tmp";
-    (void) snprintf(directory, sizeof(directory), "%s/chatd-test-XXXXXX", parent);
-    return mkdtemp(directory) != NULL;
-}
-
 static Suite *suite_of(const char *name, const SuiteTest *tests, size_t n_tests)
 {
     Suite *suite = suite_create(name);
@@ -117,7 +96,7 @@ int suite_run(const char *name, const SuiteTest *tests, size_t n_tests)
             name, chatd != NULL ? chatd : "");
         return EXIT_HARD_ERROR;
     }
-    if (!make_directory()) {
+    if (!folder_make(directory)) {
         (void) fprintf(stderr, "%s: cannot make %s: %s\n", name, directory, strerror(errno));
         return EXIT_HARD_ERROR;
     }
@@ -127,6 +106,6 @@ int suite_run(const char *name, const SuiteTest *tests, size_t n_tests)
     srunner_run_all(runner, CK_ENV);
     n_failed = srunner_ntests_failed(runner);
     srunner_free(runner);
-    (void) nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove(directory);
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

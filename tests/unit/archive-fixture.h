@@ -2,7 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #pragma once
 
-/* An archive in a folder of its own, which is removed in the end. */
+/* An archive in a folder of its own. */
 
 #include <check.h>
 #include <dirent.h>
@@ -28,7 +28,7 @@ enum { FIXTURE_PATH = 512, FIXTURE_HEARD = 65536, FIXTURE_LINE_SAID = ARCHIVE_TE
 #define FIXTURE_NOW (UINT64_C(1795356185) * USEC_PER_SEC)
 
 typedef struct Fixture {
-    char folder[FIXTURE_PATH / 2];
+    char folder[UNIT_PATH];
     char path[FIXTURE_PATH];
     Archive *archive;
     char heard[FIXTURE_HEARD]; /* what callbacks were given, one line each */
@@ -77,12 +77,9 @@ static inline void fixture_open(Fixture *fixture)
 static inline Fixture *fixture_new(void)
 {
     Fixture *fixture = calloc(1, sizeof *fixture);
-    const char *tmp = getenv("TMPDIR");
 
     ck_assert_ptr_nonnull(fixture);
-    (void) snprintf(fixture->folder, sizeof fixture->folder, "%s/chatd-archive-XXXXXX",
-                    tmp != NULL ? tmp : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(fixture->folder));
+    unit_folder(fixture->folder);
     (void) snprintf(fixture->path, sizeof fixture->path, "%s/archive.db", fixture->folder);
     return fixture;
 }

@@ -5,7 +5,6 @@
 /* A folder with a chatd.conf and up to three drop-in folders, for the tests of base/config. */
 
 #include <check.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,49 +13,19 @@
 
 #include "base/config.h"
 #include "base/macro.h"
+#include "unit/unit.h"
 
 /* Every test has a folder of its own, with chatd.conf and up to three drop-in folders in it. */
-static char folder[64];
-static char start_folder[4096];
+static char folder[UNIT_PATH];
 /* What was reported, one line each: "E chatd.conf:3 words" or "W ..." */
 static char reports[16384];
 
 _unused_ static void enter_folder(void)
 {
     reports[0] = '\0';
-    ck_assert_ptr_nonnull(getcwd(start_folder, sizeof(start_folder)));
-    (void) snprintf(folder, sizeof(folder), "/tmp/test-config.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    unit_folder(folder);
     ck_assert_int_eq(chmod(folder, 0755), 0);
     ck_assert_int_eq(chdir(folder), 0);
-}
-
-_unused_ static void empty_folder(const char *path)
-{
-    struct dirent *entry;
-    DIR *dir = opendir(path);
-
-    if (dir == NULL)
-        return;
-    while ((entry = readdir(dir)) != NULL) {
-        char inside[512];
-
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        (void) snprintf(inside, sizeof(inside), "%s/%s", path, entry->d_name);
-        if (entry->d_type == DT_DIR)
-            empty_folder(inside);
-        else
-            (void) unlink(inside);
-    }
-    (void) closedir(dir);
-    (void) rmdir(path);
-}
-
-_unused_ static void leave_folder(void)
-{
-    ck_assert_int_eq(chdir(start_folder), 0);
-    empty_folder(folder);
 }
 
 _unused_ static void put_bytes(const char *path, const char *bytes, size_t n)
@@ -187,15 +156,9 @@ _unused_ static int run_in_folders(const char *name, void (*add_tests)(TCase *))
 {
     Suite *suite = suite_create(name);
     TCase *tests = tcase_create(name);
-    SRunner *runner;
-    int n_failed;
 
-    tcase_add_checked_fixture(tests, enter_folder, leave_folder);
+    tcase_add_checked_fixture(tests, enter_folder, NULL);
     add_tests(tests);
     suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return unit_run_suite(name, suite);
 }

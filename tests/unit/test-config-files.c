@@ -409,7 +409,6 @@ START_TEST(test_example_is_valid)
     Config config;
 
     read_source("systemd/chatd.conf", example, sizeof(example));
-    enter_folder();
     ck_assert_int_eq(load_text(example, &config), 0);
     check_defaults(&config);
     for (char *c = example; (c = strstr(c, "\n#")) != NULL; c++)
@@ -420,7 +419,6 @@ START_TEST(test_example_is_valid)
     ck_assert(!config.idle_exit_is_default);
     config.idle_exit_is_default = true;
     check_defaults(&config);
-    leave_folder();
 }
 END_TEST
 

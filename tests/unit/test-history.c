@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-static char directory[64], path[96];
+static char directory[UNIT_PATH], path[UNIT_PATH + 32];
 static unsigned n_logged;
 
 static void on_log(void *userdata, const LogEvent *event)
@@ -32,25 +31,10 @@ static const Log LOG = {.sink = on_log};
 
 static void begin(void)
 {
-    (void) strcpy(directory, "/tmp/chatd-test-history-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    unit_folder(directory);
     (void) snprintf(path, sizeof path, "%s/history", directory);
     (void) setenv("RUNTIME_DIRECTORY", directory, 1);
     n_logged = 0;
-}
-
-static int remove_one(const char *name, const struct stat *status, int kind, struct FTW *where)
-{
-    (void) status;
-    (void) kind;
-    (void) where;
-    return remove(name);
-}
-
-static void end(void)
-{
-    (void) nftw(directory, remove_one, 10, FTW_DEPTH | FTW_PHYS);
-    (void) unsetenv("RUNTIME_DIRECTORY");
 }
 
 static bool is_there(const char *name)
@@ -159,7 +143,6 @@ START_TEST(test_saved)
                      "[12:03] <alice> one\n[12:03] * bob two\n[12:03] <bob> three\n[12:03] <guest1> four\n");
     harness_free(harness);
     ck_assert_uint_eq(n_logged, 0);
-    end();
 }
 END_TEST
 
@@ -184,7 +167,6 @@ START_TEST(test_locked_topic)
     ck_assert_str_eq(client_take(carol), "!! The topic of #lobby is locked: only operators set it.\n");
     harness_check(harness);
     harness_free(harness);
-    end();
 }
 END_TEST
 
@@ -209,7 +191,6 @@ START_TEST(test_ignored)
     client_say(harness, carol, "/history");
     ck_assert_str_eq(client_take(carol), "[12:03] <alice> one\n");
     harness_free(harness);
-    end();
 }
 END_TEST
 
@@ -232,7 +213,6 @@ START_TEST(test_nothing_private)
         ck_assert_msg(memmem(bytes, n, SECRETS[i], strlen(SECRETS[i])) == NULL, "%s is in the file",
                       SECRETS[i]);
     free(bytes);
-    end();
 }
 END_TEST
 
@@ -279,7 +259,6 @@ START_TEST(test_many)
     check_many(1000, 50);
     check_many(1000, 1900);
     ck_assert_uint_eq(n_logged, 0);
-    end();
 }
 END_TEST
 
@@ -295,7 +274,6 @@ START_TEST(test_nothing)
     harness_free(harness);
     ck_assert(!is_there(path));
     ck_assert_uint_eq(n_logged, 0);
-    end();
 }
 END_TEST
 
@@ -336,7 +314,6 @@ START_TEST(test_no_directory)
     (void) snprintf(path, sizeof path, "%s/history.new", directory);
     ck_assert(!is_there(path));
     harness_free(harness);
-    end();
 }
 END_TEST
 
@@ -368,7 +345,6 @@ START_TEST(test_replaced)
     free(after);
     free(bytes);
     harness_free(harness);
-    end();
 }
 END_TEST
 
@@ -431,7 +407,6 @@ START_TEST(test_damaged)
         check_damaged(bytes, n);
     }
     free(bytes);
-    end();
 }
 END_TEST
 
@@ -439,7 +414,7 @@ END_TEST
 START_TEST(test_link)
 {
     Harness *harness;
-    char target[112];
+    char target[UNIT_PATH + 32];
 
     begin();
     harness = service_with_words();
@@ -456,7 +431,6 @@ START_TEST(test_link)
     ck_assert(!is_there(target));
     ck_assert_uint_eq(n_logged, 1);
     harness_free(harness);
-    end();
 }
 END_TEST
 
@@ -486,7 +460,6 @@ START_TEST(test_configured)
         ck_assert_uint_eq(harness->chat->state.header->transcript_size, SIZES[i]);
         harness_free(harness);
         ck_assert_uint_eq(n_logged, 0);
-        end();
     }
 }
 END_TEST
@@ -507,7 +480,6 @@ START_TEST(test_set_aside)
     ck_assert_mem_eq(state.base, harness->chat->state.base, state.size);
     state_done(&state);
     harness_free(harness);
-    end();
 }
 END_TEST
 

@@ -19,26 +19,14 @@
             ck_abort_msg("" __VA_ARGS__);                                                                    \
     } while (0)
 
-/* Long enough for valgrind: a limit that ends what hangs, not a measurement. */
-enum { UNIT_TIMEOUT_SECONDS = 300 };
+enum { UNIT_PATH = 128 };
 
-static inline int unit_run(const char *name, const TTest *const *tests, size_t n_tests)
-{
-    Suite *suite = suite_create(name);
-    TCase *cases = tcase_create(name);
-    SRunner *runner;
-    int n_failed;
+/* An empty folder, for one test. It goes with the program, whatever becomes of the test. */
+void unit_folder(char path[UNIT_PATH]);
 
-    tcase_set_timeout(cases, UNIT_TIMEOUT_SECONDS);
-    for (size_t i = 0; i < n_tests; i++)
-        tcase_add_test(cases, tests[i]);
-    suite_add_tcase(suite, cases);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
+/* Both give the exit code for main(). The suite is freed. */
+int unit_run_suite(const char *name, Suite *suite);
+int unit_run(const char *name, const TTest *const *tests, size_t n_tests);
 
 #define UNIT_MAIN(name, ...)                                                                                 \
     int main(void)                                                                                           \
