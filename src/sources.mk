@@ -33,6 +33,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/check.c %reldir%/chat/check.h \
 	%reldir%/chat/command.c %reldir%/chat/command.h \
 	%reldir%/chat/command-fault.c \
+	%reldir%/chat/command-ignore.c \
 	%reldir%/chat/command-keep.c \
 	%reldir%/chat/command-order.c \
 	%reldir%/chat/command-person.c \

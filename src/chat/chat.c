@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/macro.h"
 #include "chat/chat.h"
+#include "chat/peer.h"
 #include "chat/person.h"
 
 /* Clocks change for the summer at full quarters of an hour, in every zone of today. */
@@ -151,7 +152,10 @@ void chat_draft_from(const Chat *chat, EntryDraft *draft, uint32_t from)
     draft->nick = record->nick.bytes;
     draft->nick_n = record->nick.n;
     draft->is_verified = record->standing & STANDING_VERIFIED;
-    draft->uid = record->peer.uid;
+    if (draft->is_verified)
+        draft->uid = record->peer.uid;
+    else
+        draft->place = peer_place(&record->peer);
 }
 
 void chat_tell_room(Chat *chat, uint32_t room, EntryKind kind, uint32_t from, const char *text, size_t n)

@@ -75,6 +75,15 @@ static bool nick_is_fine(const Name *nick)
            memcmp(&parsed, nick, sizeof parsed) == 0;
 }
 
+static bool ignored_is_fine(const IgnoredRecord *ignored)
+{
+    static const Name nobody;
+
+    if (ignored->serial == IGNORED_PLACE && memcmp(&ignored->name, &nobody, sizeof nobody) == 0)
+        return true;
+    return nick_is_fine(&ignored->name);
+}
+
 /* Of a boolean that might be neither. */
 static bool is_boolean(const bool *value)
 {
@@ -162,7 +171,7 @@ static bool entry_is_fine(const Check *check, const Entry *entry)
     const StateHeader *header = check->state->header;
 
     if (offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n +
-                (entry->has_uid ? sizeof(uint32_t) : 0) >
+                entry_origin_size(entry->is_verified, entry->has_origin) >
             entry->size ||
         entry->kind < ENTRY_SAID || entry->kind > ENTRY_ACT || entry->from >= header->next_serial ||
         (entry->to >= header->next_serial && !(entry->to & PERSON_ADDRESS)) ||
@@ -251,7 +260,7 @@ static const char *check_session(const Check *check, uint32_t session)
     if (record->n_ignored > header->max_ignored)
         return "the number of people that somebody ignores";
     for (size_t i = 0; i < record->n_ignored; i++)
-        if (!nick_is_fine(&state->ignored[(size_t) session * header->max_ignored + i].name))
+        if (!ignored_is_fine(&state->ignored[(size_t) session * header->max_ignored + i]))
             return "the name of somebody who is ignored";
     return NULL;
 }

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/command.h"
-#include "chat/ignore.h"
 #include "chat/keep.h"
 #include "chat/mail.h"
 #include "chat/person.h"
@@ -360,58 +359,6 @@ int command_away(Chat *chat, uint32_t session, Arguments arguments)
     else
         chat_reply(chat, session,
                    "You are away. Whoever writes to you is told; /away says that you are back.");
-    return 0;
-}
-
-static void list_ignored(Chat *chat, uint32_t session)
-{
-    const IgnoredRecord *ignored;
-
-    if (ignore_nth(chat, session, 0) == NULL) {
-        chat_reply(chat, session, "You ignore nobody.");
-        return;
-    }
-    chat_answer(chat, "You ignore ");
-    for (uint32_t i = 0; (ignored = ignore_nth(chat, session, i)) != NULL; i++)
-        chat_answer(chat, "%s%s%s", i > 0 ? ", " : "", ignored->name.bytes,
-                    person_mark_if(chat, ignored->serial & IGNORED_VERIFIED, session));
-    chat_answer(chat, ".");
-    chat_answer_send(chat, session);
-}
-
-int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
-{
-    const char *mark;
-    uint32_t bearer;
-    uint64_t who;
-    Name nick;
-    int r;
-
-    if (arguments.n == 0) {
-        list_ignored(chat, session);
-        return 0;
-    }
-    r = command_parse_nick(arguments, &nick);
-    if (r != 0) {
-        chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
-        return 0;
-    }
-    bearer = session_find(chat, &nick);
-    who = ignore_who(chat, bearer);
-    mark = person_mark_if(chat, who & IGNORED_VERIFIED, session);
-    if (bearer != SLOT_NONE && person_is_same(chat, bearer, session))
-        chat_error(chat, session, "You can not ignore yourself.");
-    else if (ignore_remove(chat, session, &nick, who))
-        chat_reply(chat, session, "You hear %s%s again.", nick.bytes, mark);
-    else if (ignore_add(chat, session, &nick, who))
-        chat_reply(chat, session, "You ignore %s%s now. The same command again ends it.", nick.bytes, mark);
-    else
-        chat_error(chat, session,
-                   "You ignore as many as you may: %u. /ignore lists them, /ignore NICK ends one.",
-                   chat->config->max_ignores);
-    for (uint32_t other = person_next(chat, session); other != session; other = person_next(chat, other))
-        ignore_copy(chat, other, session);
-    mail_note_settings(chat, session);
     return 0;
 }
 

@@ -29,7 +29,7 @@ static bool is_said_by(const Chat *chat, const Entry *entry, uint32_t session)
 
     if (entry->from == record->serial)
         return true;
-    return person_is_verified(chat, session) && entry->is_verified && entry->has_uid &&
+    return person_is_verified(chat, session) && entry->is_verified && entry->has_origin &&
            entry_uid(entry) == record->peer.uid;
 }
 

@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/macro.h"
 #include "chat/ignore.h"
+#include "chat/peer.h"
 #include "chat/person.h"
 
 static const IgnoredRecord *ignore_records(const Chat *chat, uint32_t session)
@@ -18,39 +19,55 @@ static uint64_t ignore_hash(const Name *nick)
     return chat_name_hash(&key);
 }
 
-/* Whether that is ignored: the name as `who` bears it, or who bears it. */
-static bool is_meant(const IgnoredRecord *record, uint64_t hash, uint64_t who)
-{
-    uint64_t kind = record->serial & IGNORED_KINDS, serial = who & ~IGNORED_KINDS;
+/* Somebody who might be ignored; `who` as in the header, `place` 0: not known, or it does not matter. */
+typedef struct Somebody {
+    uint64_t hash, who, place;
+} Somebody;
 
-    return (record->hash == hash && (kind == 0 || who == 0 || (who & kind))) ||
-           (serial != 0 && (record->serial & ~IGNORED_KINDS) == serial);
+/* Whether that is ignored: the name as `who` bears it, or who bears it, or where they come from. */
+static bool is_meant(const IgnoredRecord *record, const Somebody *somebody)
+{
+    uint64_t kind = record->serial & IGNORED_KINDS, serial = record->serial & ~IGNORED_KINDS;
+    uint64_t who = somebody->who;
+
+    if (ignored_is_place(record))
+        return somebody->place != 0 && record->hash == somebody->place;
+    return (record->hash == somebody->hash && (kind == 0 || who == 0 || (who & kind))) ||
+           (serial != 0 && (who & ~IGNORED_KINDS) == serial);
 }
 
-static bool has(const Chat *chat, uint32_t session, uint64_t hash, uint64_t who)
+static bool has(const Chat *chat, uint32_t session, Somebody somebody)
 {
     const IgnoredRecord *records = ignore_records(chat, session);
 
     for (uint8_t i = 0; i < chat->sessions[session].n_ignored; i++)
-        if (is_meant(&records[i], hash, who))
+        if (is_meant(&records[i], &somebody))
             return true;
     return false;
 }
 
 bool ignore_has(const Chat *chat, uint32_t session, const Entry *entry)
 {
-    return has(chat, session, entry->from_hash,
-               entry->from | (entry->is_verified ? IGNORED_VERIFIED : IGNORED_GUEST));
+    if (chat->sessions[session].n_ignored == 0)
+        return false;
+    return has(chat, session,
+               (Somebody){.hash = entry->from_hash,
+                          .who = entry->from | (entry->is_verified ? IGNORED_VERIFIED : IGNORED_GUEST),
+                          .place = entry_place(entry)});
 }
 
 bool ignore_has_bearer(const Chat *chat, uint32_t session, uint32_t bearer)
 {
-    return has(chat, session, chat->sessions[bearer].nick_hash, ignore_who(chat, bearer));
+    return has(chat, session,
+               (Somebody){.hash = chat->sessions[bearer].nick_hash,
+                          .who = ignore_who(chat, bearer),
+                          .place = ignore_place(chat, bearer)});
 }
 
 bool ignore_has_name(const Chat *chat, uint32_t session, const Name *nick, bool is_verified)
 {
-    return has(chat, session, ignore_hash(nick), is_verified ? IGNORED_VERIFIED : IGNORED_GUEST);
+    return has(chat, session,
+               (Somebody){.hash = ignore_hash(nick), .who = is_verified ? IGNORED_VERIFIED : IGNORED_GUEST});
 }
 
 uint64_t ignore_who(const Chat *chat, uint32_t bearer)
@@ -67,32 +84,65 @@ static void ignore_set_n(Chat *chat, uint32_t session, uint8_t n)
     chat->sessions[session].n_ignored = n;
 }
 
-bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
+uint64_t ignore_place(const Chat *chat, uint32_t bearer)
+{
+    return person_is_verified(chat, bearer) ? 0 : peer_place(&session_record(chat, bearer)->peer);
+}
+
+static bool add(Chat *chat, uint32_t session, IgnoredRecord record)
 {
     uint8_t n = chat->sessions[session].n_ignored;
 
     if (n >= MIN(chat->config->max_ignores, chat->state.header->max_ignored))
         return false;
-    *state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]) =
-        (IgnoredRecord){.hash = ignore_hash(nick), .serial = who, .name = *nick};
+    *state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]) = record;
     ignore_set_n(chat, session, (uint8_t) (n + 1));
     return true;
 }
 
-bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
+bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
+{
+    return add(chat, session, (IgnoredRecord){.hash = ignore_hash(nick), .serial = who, .name = *nick});
+}
+
+bool ignore_add_place(Chat *chat, uint32_t session, uint64_t place, const Name *nick)
+{
+    return add(chat, session, (IgnoredRecord){.hash = place, .serial = IGNORED_PLACE, .name = *nick});
+}
+
+static bool drop(Chat *chat, uint32_t session, Somebody somebody)
 {
     const IgnoredRecord *records = ignore_records(chat, session);
     uint8_t n = chat->sessions[session].n_ignored, n_before = n;
-    uint64_t hash = ignore_hash(nick);
 
     for (uint8_t i = 0; i < n;) {
-        if (!is_meant(&records[i], hash, who))
+        if (!is_meant(&records[i], &somebody))
             i++;
         else if (i != --n)
             *state_edit_ignored(&chat->state, &records[i]) = records[n];
     }
     ignore_set_n(chat, session, n);
     return n < n_before;
+}
+
+bool ignore_remove(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
+{
+    return drop(chat, session, (Somebody){.hash = ignore_hash(nick), .who = who});
+}
+
+bool ignore_remove_place(Chat *chat, uint32_t session, uint64_t place)
+{
+    return drop(chat, session, (Somebody){.place = place});
+}
+
+uint64_t ignore_find_place(const Chat *chat, uint32_t session, const Name *nick)
+{
+    const IgnoredRecord *record;
+
+    for (uint32_t i = 0; (record = ignore_nth(chat, session, i)) != NULL; i++)
+        if (ignored_is_place(record) && name_is_same(&record->name, nick))
+            return record->hash;
+    return 0;
 }
 
 const IgnoredRecord *ignore_nth(const Chat *chat, uint32_t session, uint32_t n)

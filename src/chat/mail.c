@@ -32,6 +32,7 @@ void mail_note_settings(Chat *chat, uint32_t session)
 
         to->name = ignored->name;
         to->kinds = (uint8_t) (ignored->serial >> KINDS_SHIFT);
+        to->place = ignored_is_place(ignored) ? ignored->hash : 0;
     }
     note_append(chat, SLOT_NONE, session, &note);
 }
@@ -65,6 +66,22 @@ void mail_forget(Chat *chat, uint32_t session)
     chat->n_expecting--;
 }
 
+/* What is not right is left out. */
+static void take_ignored(Chat *chat, uint32_t session, const NoteIgnored *ignored)
+{
+    uint64_t kinds = (uint64_t) ignored->kinds << KINDS_SHIFT;
+    Name name;
+
+    if (ignored->name.n > NAME_MAX_BYTES || ignored->kinds > IGNORED_KINDS >> KINDS_SHIFT)
+        return;
+    if (name_parse_nick(ignored->name.bytes, ignored->name.n, &name) != 0)
+        name = (Name){0};
+    if (kinds == IGNORED_PLACE && ignored->place != 0)
+        (void) ignore_add_place(chat, session, ignored->place, &name);
+    else if (kinds != IGNORED_PLACE && name.n > 0)
+        (void) ignore_add(chat, session, &name, kinds);
+}
+
 /* Whoever has changed something meanwhile keeps that. */
 static void take_settings(Chat *chat, uint32_t session, const NoteSettings *settings)
 {
@@ -75,14 +92,8 @@ static void take_settings(Chat *chat, uint32_t session, const NoteSettings *sett
         return;
     do {
         state_edit_session(&chat->state, each)->settings = settings->bits & SETTINGS_ALL;
-        for (uint8_t i = 0; i < settings->n_ignored; i++) {
-            const NoteIgnored *ignored = &settings->ignored[i];
-            Name name;
-
-            if (ignored->name.n <= NAME_MAX_BYTES && ignored->kinds <= IGNORED_KINDS >> KINDS_SHIFT &&
-                name_parse_nick(ignored->name.bytes, ignored->name.n, &name) == 0)
-                (void) ignore_add(chat, each, &name, (uint64_t) ignored->kinds << KINDS_SHIFT);
-        }
+        for (uint8_t i = 0; i < settings->n_ignored; i++)
+            take_ignored(chat, each, &settings->ignored[i]);
     } while ((each = person_next(chat, each)) != session);
 }
 

@@ -49,7 +49,8 @@ typedef struct NoteInvited {
 
 typedef struct NoteIgnored {
     Name name;
-    uint8_t kinds; /* IGNORED_KINDS, shifted down */
+    uint8_t kinds;  /* IGNORED_KINDS, shifted down */
+    uint64_t place; /* if it is one */
 } NoteIgnored;
 
 typedef struct NoteSettings {

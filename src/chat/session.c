@@ -87,33 +87,30 @@ static int nick_add_guest(Chat *chat, uint32_t session)
     return error_trace(r);
 }
 
-static bool address_is_full(const Chat *chat, const char key[PEER_KEY_BYTES])
+static bool address_is_full(const Chat *chat, uint64_t place)
 {
-    const uint32_t *n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+    const uint32_t *n = index_find(&chat->addresses, &place, sizeof place);
     uint32_t max = chat->config->max_clients_per_address;
 
     return max != 0 && n != NULL && *n >= max;
 }
 
-static int address_add(Chat *chat, const char key[PEER_KEY_BYTES])
+static int address_add(Chat *chat, uint64_t place)
 {
-    uint32_t *n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+    uint32_t *n = index_find(&chat->addresses, &place, sizeof place);
 
     if (n == NULL)
-        return index_add(&chat->addresses, key, PEER_KEY_BYTES, 1);
+        return index_add(&chat->addresses, &place, sizeof place, 1);
     ++*n;
     return 0;
 }
 
 static void address_remove(Chat *chat, const Peer *peer)
 {
-    char key[PEER_KEY_BYTES];
-    uint32_t *n;
-
-    peer_key(peer, key);
-    n = index_find(&chat->addresses, key, PEER_KEY_BYTES);
+    uint64_t place = peer_place(peer);
+    uint32_t *n = index_find(&chat->addresses, &place, sizeof place);
     if (--*n == 0)
-        index_remove(&chat->addresses, key, PEER_KEY_BYTES);
+        index_remove(&chat->addresses, &place, sizeof place);
 }
 
 static void session_init(Chat *chat, uint32_t session, const Peer *peer)
@@ -196,10 +193,8 @@ int session_may_open(const Chat *chat, const Peer *peer, const Identity *identit
     uint32_t max = chat->config->max_clients != 0 ? chat->config->max_clients : UINT32_MAX;
     uint32_t other =
         identity_now(chat, identity) != NULL ? session_find_account(chat, identity->uid) : SLOT_NONE;
-    char key[PEER_KEY_BYTES];
 
-    peer_key(peer, key);
-    if (address_is_full(chat, key))
+    if (address_is_full(chat, peer_place(peer)))
         return SESSION_ADDRESS_FULL;
     if (other != SLOT_NONE && person_n_sessions(chat, other) >= LIMIT_PERSON_SESSIONS)
         return SESSION_PERSON_FULL;
@@ -298,13 +293,11 @@ int session_open(Chat *chat, const Peer *peer, const Identity *identity, uint32_
 {
     uint32_t session = slots_take(&chat->session_slots);
     SessionRecord *record;
-    char key[PEER_KEY_BYTES];
     int r;
 
     assert(session != SLOT_NONE);
     session_init(chat, session, peer);
-    peer_key(peer, key);
-    r = address_add(chat, key);
+    r = address_add(chat, peer_place(peer));
     if (r == 0)
         r = session_identify(chat, session, identity);
     if (r == 0)
@@ -349,13 +342,11 @@ static void lagging_unlink(Chat *chat, uint32_t session)
 int session_restore(Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
-    char key[PEER_KEY_BYTES];
     int r;
 
     if (record->flags & SESSION_LAGGING)
         lagging_link(chat, session);
-    peer_key(&record->peer, key);
-    r = address_add(chat, key);
+    r = address_add(chat, peer_place(&record->peer));
     if (r == 0)
         r = nick_add(chat, session, &record->nick);
     if (person_is_verified(chat, session))

@@ -210,16 +210,18 @@ typedef struct AwayRecord {
 /*
  * With the serial of an ignored session, which is far below these: whether somebody verified bore the name
  * when it was ignored, or a guest, so that the name of an impostor is not that of who has it by right.
- * Neither, as in what an older version wrote: nobody bore it, and it means both.
+ * Neither, as in what an older version wrote: nobody bore it, and it means both. Both, and nothing else:
+ * everybody from a place is ignored, whose name does not matter.
  */
 #define IGNORED_VERIFIED (UINT64_C(1) << 63)
 #define IGNORED_GUEST (UINT64_C(1) << 62)
 #define IGNORED_KINDS (IGNORED_VERIFIED | IGNORED_GUEST)
+#define IGNORED_PLACE IGNORED_KINDS
 
 typedef struct IgnoredRecord {
-    uint64_t hash;   /* of the folded name */
+    uint64_t hash;   /* of the folded name; or the place, as in peer_place() */
     uint64_t serial; /* of who bore it when it was ignored: a new name does not help; and one of these */
-    Name name;
+    Name name;       /* of a place: of who was there when it was ignored, or empty */
     STATE_NEXT_FIELDS
 } IgnoredRecord;
 

@@ -9,6 +9,13 @@
 #include "chat/state.h"
 #include "chat/transcript.h"
 
+size_t entry_origin_size(bool is_verified, bool has_origin)
+{
+    if (!has_origin)
+        return 0;
+    return is_verified ? sizeof(uint32_t) : sizeof(uint64_t);
+}
+
 unsigned entry_n_lines(const Entry *entry)
 {
     const char *p = entry_text(entry), *end = p + entry->text_n;
@@ -131,11 +138,16 @@ void transcript_reserve(Transcript *transcript, size_t n)
     state_commit(transcript->state);
 }
 
+static bool draft_has_origin(const EntryDraft *draft)
+{
+    return draft->is_verified || draft->place != 0;
+}
+
 /* Of an entry, whose position is set by whoever keeps it. */
 static size_t draft_size(const EntryDraft *draft)
 {
     size_t size = offsetof(Entry, data) + draft->nick_n + draft->room_name_n + draft->text_n +
-                  (draft->is_verified ? sizeof draft->uid : 0);
+                  entry_origin_size(draft->is_verified, draft_has_origin(draft));
 
     assert(draft->nick_n <= NAME_MAX_BYTES && draft->room_name_n <= NAME_MAX_BYTES &&
            draft->text_n <= LIMIT_TEXT_BYTES);
@@ -163,7 +175,7 @@ size_t entry_write(Entry *entry, const EntryDraft *draft)
         .nick_n = draft->nick_n & 0x7f,
         .is_verified = draft->is_verified,
         .room_n = draft->room_name_n & 0x7f,
-        .has_uid = draft->is_verified,
+        .has_origin = draft_has_origin(draft),
     };
     if (draft->nick_n > 0)
         data = mempcpy(data, draft->nick, draft->nick_n);
@@ -173,6 +185,8 @@ size_t entry_write(Entry *entry, const EntryDraft *draft)
         data = mempcpy(data, draft->text, draft->text_n);
     if (draft->is_verified)
         memcpy(data, &draft->uid, sizeof draft->uid);
+    else if (draft->place != 0)
+        memcpy(data, &draft->place, sizeof draft->place);
     return size;
 }
 

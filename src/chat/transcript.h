@@ -59,8 +59,8 @@ typedef struct Entry {
     uint8_t nick_n : 7;
     uint8_t is_verified : 1; /* the nick is a login name */
     uint8_t room_n : 7;
-    uint8_t has_uid : 1;
-    char data[]; /* nick, name of the room, text, without NULs; the uid of whom it is from */
+    uint8_t has_origin : 1;
+    char data[]; /* nick, name of the room, text, without NULs; of whom it is from the uid or the place */
 } Entry;
 
 static inline const char *entry_nick(const Entry *entry)
@@ -83,9 +83,19 @@ static inline uint32_t entry_uid(const Entry *entry)
 {
     uint32_t uid = 0;
 
-    if (entry->has_uid)
+    if (entry->has_origin && entry->is_verified)
         __builtin_memcpy(&uid, entry_text(entry) + entry->text_n, sizeof uid);
     return uid;
+}
+
+/* Where a guest came from, peer_place(); 0 if it is not known. */
+static inline uint64_t entry_place(const Entry *entry)
+{
+    uint64_t place = 0;
+
+    if (entry->has_origin && !entry->is_verified)
+        __builtin_memcpy(&place, entry_text(entry) + entry->text_n, sizeof place);
+    return place;
 }
 
 /* What a person said: this is a room's history. */
@@ -100,6 +110,8 @@ static inline int entry_is_about_room(const Entry *entry)
     return entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_ACT;
 }
 
+/* How many bytes of where it is from are behind the text. */
+size_t entry_origin_size(bool is_verified, bool has_origin);
 /* How many lines a reader sees of it. */
 unsigned entry_n_lines(const Entry *entry);
 
@@ -111,10 +123,11 @@ typedef struct EntryDraft {
     const char *nick, *room_name, *text;
     size_t nick_n, room_name_n, text_n;
     bool is_verified, is_recalled;
-    uint32_t uid; /* if it is verified */
+    uint32_t uid;   /* if it is verified */
+    uint64_t place; /* if it is not; 0: it is not known */
 } EntryDraft;
 
-/* An entry has a header, two names, a text, a uid, and at most 7 bytes more. */
+/* An entry has a header, two names, a text, where it is from, and at most 7 bytes more. */
 enum { ENTRY_MAX_BYTES = sizeof(Entry) + 2 * NAME_MAX_BYTES + LIMIT_TEXT_BYTES + 16 };
 
 /* Writes an entry that is not in a transcript: at most ENTRY_MAX_BYTES. Returns its size. */

@@ -146,19 +146,25 @@ bool client_admit(Harness *harness, Client *client)
     return r == 0;
 }
 
+Client *client_from(Harness *harness, const Peer *peer)
+{
+    Client *client;
+
+    if (session_may_open(harness->chat, peer, NULL) != 0)
+        return NULL;
+    client = harness_add_client(harness, harness->chat->state.header->next_serial);
+    client->peer = *peer;
+    EXPECT(client_admit(harness, client));
+    return client;
+}
+
 Client *client_new(Harness *harness)
 {
     Peer peer = {.address = {0x20, 0x01, 0x0d, 0xb8}, .port = ++harness->next_port};
-    Client *client;
 
     peer.address[6] = (uint8_t) (harness->next_port >> 8);
     peer.address[7] = (uint8_t) harness->next_port;
-    if (session_may_open(harness->chat, &peer, NULL) != 0)
-        return NULL;
-    client = harness_add_client(harness, harness->chat->state.header->next_serial);
-    client->peer = peer;
-    EXPECT(client_admit(harness, client));
-    return client;
+    return client_from(harness, &peer);
 }
 
 Client *client_operator(Harness *harness, const char *login, uint32_t uid, bool is_operator)

@@ -146,6 +146,8 @@ char *harness_dump(const Harness *harness, size_t *ret_n);
 int harness_open(Harness *harness, const Peer *peer, const Identity *identity, uint32_t *ret_session);
 /* Somebody connects, each from an address of its own; it has been sent nothing yet. NULL: refused. */
 Client *client_new(Harness *harness);
+/* The same, from there. */
+Client *client_from(Harness *harness, const Peer *peer);
 /* The owner of an account comes in; may be there already. It has been sent nothing yet. NULL: refused. */
 Client *client_account(Harness *harness, const char *login, uint32_t uid);
 /* The same, who is or is not in the group of operators; of client_account() root is. */

@@ -50,6 +50,8 @@ static void format_item(const Command *command, char *to, size_t size)
         (void) snprintf(plain, sizeof plain, " Ar %s", arguments);
     if (strcmp(plain, " Op Ar NICK [TIME] [REASON]") == 0)
         (void) snprintf(plain, sizeof plain, " Op Ar NICK Oo Ar TIME Oc Oo Ar REASON Oc");
+    if (strcmp(plain, " Op Ar NICK [address]") == 0)
+        (void) snprintf(plain, sizeof plain, " Op Ar NICK Op Cm address");
     if (strcmp(plain, " Ar WHO Op Ar TIME] [REASON") == 0)
         (void) snprintf(plain, sizeof plain, " Ar WHO Op Ar TIME Oo Ar REASON Oc");
     (void) snprintf(to, size, "\n.It Ic /%s%s\n", command->name, plain);

@@ -247,6 +247,131 @@ START_TEST(test_kinds)
 }
 END_TEST
 
+/* Somebody else from the same /64. */
+static Client *neighbour(Harness *harness, const Client *client, const char *nick)
+{
+    Peer peer = client->peer;
+    Client *next;
+
+    peer.address[15]++;
+    next = client_from(harness, &peer);
+    harness_turn(harness);
+    client_say(harness, next, "/nick %s", nick);
+    harness_take_all(harness);
+    return next;
+}
+
+/* All guests from the place of somebody who is here, or was; also after the process has died. */
+START_TEST(test_address)
+{
+    Harness *harness = harness_new(NULL, 6);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+    Client *carol = client_named(harness, "carol"), *bert = neighbour(harness, bob, "bert");
+
+    client_say(harness, bob, "one");
+    client_say(harness, alice, "/ignore bert address");
+    ck_assert_str_eq(client_take(alice),
+                     "[12:03] <bob> one\n-- You ignore all guests from the address of bert "
+                     "now. The same command again ends it.\n");
+    client_say(harness, bob, "two");
+    client_say(harness, bert, "/me waves");
+    client_say(harness, bob, "/msg alice psst");
+    client_say(harness, carol, "hello");
+    ck_assert_str_eq(client_take(alice), "[12:03] <carol> hello\n");
+    ck_assert_ptr_nonnull(strstr(client_take(carol), "<bob> two\n"));
+    client_say(harness, alice, "/history");
+    ck_assert_str_eq(client_take(alice), "[12:03] <carol> hello\n");
+    harness_survive(harness);
+    harness_turn(harness);
+    client_say(harness, neighbour(harness, bob, "bill"), "three");
+    ck_assert_str_eq(client_take(alice), "");
+    /* By the one who was there, who need not be there any more. */
+    client_say(harness, bert, "/quit");
+    harness_turn(harness);
+    harness_take_all(harness);
+    client_say(harness, alice, "/ignore\n/ignore bert address");
+    ck_assert_str_eq(client_take(alice), "-- You ignore the address of bert.\n"
+                                         "-- You hear guests from the address of bert again.\n");
+    client_say(harness, bob, "four");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob> four\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* As it is written; by name and by address are two. */
+START_TEST(test_address_written)
+{
+    Peer peer = {.address = {[10] = 0xff, 0xff, 192, 0, 2, 7}};
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_from(harness, &peer);
+
+    harness_turn(harness);
+    client_say(harness, bob, "/nick bob");
+    harness_take_all(harness);
+    client_say(harness, alice, "/ignore 192.0.2.7\n/ignore 2001:db8:1:2:3::4\n/ignore bob\n/ignore");
+    ck_assert_str_eq(client_take(alice),
+                     "-- You ignore all guests from 192.0.2.7 now. The same command again ends it.\n"
+                     "-- You ignore all guests from 2001:db8:1:2::/64 now. The same command again ends it.\n"
+                     "-- You ignore bob now. The same command again ends it.\n"
+                     "-- You ignore 192.0.2.7, 2001:db8:1:2::/64, bob.\n");
+    client_say(harness, alice, "/ignore bob");
+    ck_assert_str_eq(
+        client_take(alice),
+        "-- You ignore bob no more by name, but by address. /ignore bob address ends that, too.\n");
+    client_say(harness, bob, "one");
+    ck_assert_str_eq(client_take(alice), "");
+    client_say(harness, alice, "/ignore bob address");
+    ck_assert_str_eq(client_take(alice), "-- You hear guests from the address of bob again.\n");
+    client_say(harness, bob, "two");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob> two\n");
+    harness_survive(harness);
+    client_say(harness, alice, "/ignore 2001:db8:1:2::9\n/ignore");
+    ck_assert_str_eq(client_take(alice), "-- You hear guests from 2001:db8:1:2::/64 again.\n"
+                                         "-- You ignore nobody.\n");
+    harness_free(harness);
+}
+END_TEST
+
+/* What is refused, and that people with accounts are not meant, wherever they come from. */
+START_TEST(test_address_refused)
+{
+    Peer peer = {.is_local = true, .uid = 1000};
+    Harness *harness;
+    Client *alice, *bob, *guest;
+    Config config;
+
+    harness_config(&config);
+    config.max_ignores = 1;
+    harness = harness_new(&config, 4);
+    alice = client_named(harness, "alice");
+    bob = client_account(harness, "bob", 1000);
+    guest = client_from(harness, &peer);
+    harness_turn(harness);
+    client_say(harness, guest, "/nick carol");
+    harness_take_all(harness);
+    client_say(harness, alice,
+               "/ignore bob address\n/ignore nobody address\n/ignore carol adress\n"
+               "/ignore 192.0.2.0/24\n/ignore a!b address");
+    ck_assert_str_eq(
+        client_take(alice),
+        "!! bob has an account: /ignore bob is enough, wherever they come from.\n"
+        "!! Nobody here is called nobody. /who lists who is.\n"
+        "!! /ignore NICK is about one person, /ignore NICK address about all guests who come from "
+        "where they do.\n"
+        "!! One address can be ignored, and not a network: /ignore 192.0.2.7\n"
+        "!! That is not a nick: it may have only letters, digits, - and _.\n");
+    client_say(harness, alice, "/ignore carol address\n/ignore ::1");
+    ck_assert_str_eq(
+        client_take(alice),
+        "-- You ignore all guests from the address of carol now. The same command again ends it.\n"
+        "!! You ignore as many as you may: 1. /ignore lists them, /ignore NICK ends one.\n");
+    client_say(harness, guest, "one");
+    client_say(harness, bob, "two");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob" MARK "> two\n");
+    harness_free(harness);
+}
+END_TEST
+
 /* A place that is used again begins without any. */
 START_TEST(test_next_in_place)
 {
@@ -301,4 +426,5 @@ START_TEST(test_random)
 END_TEST
 
 UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_history, test_impostor,
-          test_kinds, test_next_in_place, test_random)
+          test_kinds, test_address, test_address_written, test_address_refused, test_next_in_place,
+          test_random)

@@ -259,10 +259,12 @@ START_TEST(test_settings)
     scene_begin(&world, &memory);
     client_say(world.harness, world.alice, "/set color on\n/ignore mallory");
     ck_assert(!last_note(world.harness->chat, NOTE_SETTINGS, &note));
-    client_say(world.harness, world.bea, "/set mark ascii\n/ignore mallory\n/ignore nobody");
+    client_say(world.harness, world.bea,
+               "/set mark ascii\n/ignore mallory\n/ignore nobody\n"
+               "/ignore mallory address\n/ignore 192.0.2.7");
     ck_assert(last_note(world.harness->chat, NOTE_SETTINGS, &note));
     ck_assert_uint_eq(note.settings.bits, SETTINGS_STANDARD | SETTING_ASCII);
-    ck_assert_uint_eq(note.settings.n_ignored, 2);
+    ck_assert_uint_eq(note.settings.n_ignored, 4);
     ck_assert_str_eq(note.settings.ignored[0].name.bytes, "mallory");
     client_say(world.harness, world.bea, "/quit");
     harness_turn(world.harness);
@@ -273,8 +275,11 @@ START_TEST(test_settings)
     harness_turn(world.harness);
     harness_take_all(world.harness);
     client_say(world.harness, again, "/set\n/ignore");
-    ck_assert_str_eq(client_take(again), "-- time on, bell off, color off, joins on, mark ascii.\n"
-                                         "-- You ignore mallory, nobody.\n");
+    ck_assert_str_eq(client_take(again),
+                     "-- time on, bell off, color off, joins on, mark ascii.\n"
+                     "-- You ignore mallory, nobody, the address of mallory, 192.0.2.7.\n");
+    client_say(world.harness, again, "/ignore mallory");
+    ck_assert_ptr_nonnull(strstr(client_take(again), "no more by name, but by address"));
     client_say(world.harness, world.mallory, "hello");
     harness_turn(world.harness);
     ck_assert_str_eq(client_take(again), "");
@@ -341,10 +346,13 @@ START_TEST(test_settings_late)
     scene_begin(&world, &memory);
     client_say(world.harness, world.bea, "/quit");
     harness_turn(world.harness);
-    memory.person.settings = (Note){
-        .kind = NOTE_SETTINGS,
-        .settings = {
-            .bits = 0xff, .n_ignored = 3, .ignored = {{{1, "\xff"}, 1}, {{200, "x"}, 1}, {{5, "carol"}, 9}}}};
+    memory.person.settings =
+        (Note){.kind = NOTE_SETTINGS,
+               .settings = {
+                   .bits = 0xff,
+                   .n_ignored = 4,
+                   .ignored = {
+                       {{1, "\xff"}, 1, 0}, {{200, "x"}, 1, 0}, {{5, "carol"}, 9, 0}, {{5, "carol"}, 3, 0}}}};
     memory.state = RECALL_AWAITED;
     again = client_account(world.harness, "bea", 1000);
     harness_turn(world.harness);

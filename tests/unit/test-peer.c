@@ -74,16 +74,49 @@ START_TEST(test_key)
 
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         Peer a = peer_of(cases[i].a, 1), b = peer_of(cases[i].b, 2);
-        char key_a[PEER_KEY_BYTES], key_b[PEER_KEY_BYTES];
 
-        memset(key_a, 'a', sizeof key_a);
-        memset(key_b, 'b', sizeof key_b);
-        peer_key(&a, key_a);
-        peer_key(&b, key_b);
-        ck_assert_msg((memcmp(key_a, key_b, PEER_KEY_BYTES) == 0) == cases[i].is_same, "%s, %s", cases[i].a,
+        ck_assert_msg((peer_place(&a) == peer_place(&b)) == cases[i].is_same, "%s, %s", cases[i].a,
                       cases[i].b);
+        ck_assert_uint_ne(peer_place(&a), 0);
+        ck_assert_uint_ne(peer_place(&b), 0);
     }
 }
 END_TEST
 
-UNIT_MAIN("peer", test_format, test_key)
+/* There and back; what is no single address is refused. */
+START_TEST(test_place)
+{
+    static const struct {
+        const char *address, *place;
+    } cases[] = {
+        {"192.0.2.1", "192.0.2.1"},
+        {"0.0.0.0", "0.0.0.0"},
+        {"255.255.255.255", "255.255.255.255"},
+        {"::ffff:192.0.2.1", "192.0.2.1"},
+        {"2001:db8::1", "2001:db8::/64"},
+        {"2001:db8:1111:2222:3333:4444:5555:6666", "2001:db8:1111:2222::/64"},
+        {"::1", "::/64"},
+        {"::", "::/64"},
+        {"uid 0", "uid 0"},
+        {"uid 4294967295", "uid 4294967295"},
+    };
+    static const char *const WRONG[] = {
+        "",  "bob",     "192.0.2", "192.0.2.256", "192.0.2.0/24", "2001:db8::/64", "2001:db8::1%lo",
+        "1", "uid 1000"};
+    char text[PEER_TEXT_MAX];
+    uint64_t place;
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Peer peer = peer_of(cases[i].address, 1);
+
+        peer_format_place(peer_place(&peer), text);
+        ck_assert_str_eq(text, cases[i].place);
+        ck_assert_int_eq(peer_parse_place(cases[i].address, &place), !peer.is_local);
+        ck_assert(peer.is_local || place == peer_place(&peer));
+    }
+    for (size_t i = 0; i < N_ELEMENTS(WRONG); i++)
+        ck_assert_msg(!peer_parse_place(WRONG[i], &place), "%s", WRONG[i]);
+}
+END_TEST
+
+UNIT_MAIN("peer", test_format, test_key, test_place)
