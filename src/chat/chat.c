@@ -27,6 +27,19 @@ void chat_set_time(Chat *chat, uint64_t now, uint64_t wall)
     chat->utc_offset_until = wall - wall % UTC_OFFSET_USEC + UTC_OFFSET_USEC;
 }
 
+void chat_begin_turn(Chat *chat, uint64_t now, uint64_t wall)
+{
+    uint64_t seconds, today;
+
+    chat_set_time(chat, now, wall);
+    /* A day more, as in the front: not negative, whatever the clock says. */
+    seconds = wall / USEC_PER_SEC + SECONDS_PER_DAY + (uint64_t) chat->utc_offset;
+    today = wall - MIN(wall, seconds % SECONDS_PER_DAY * USEC_PER_SEC + wall % USEC_PER_SEC);
+    /* One store, and true at any time: it needs no transaction. */
+    if (chat->state.header->today != today)
+        chat->state.header->today = today;
+}
+
 void chat_end_turn(Chat *chat)
 {
     Turn *turn = &chat->turn;

@@ -154,6 +154,9 @@ static inline RecallState chat_recall(const Chat *chat, const Recall *recall, Re
 }
 
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
+/* A turn begins, at that time. What was said on a day before this is rendered with its date. Which day that is
+ * stands in the state, so that the next process can render what this one has sent. */
+void chat_begin_turn(Chat *chat, uint64_t now, uint64_t wall);
 /* Everything that was new has been offered to everyone. */
 void chat_end_turn(Chat *chat);
 /* Whether more can be executed in this turn before it must be sent. */

@@ -136,6 +136,8 @@ static uint8_t stream_key(const Stream *stream, const Entry *entry)
         return key;
     if (entry->room != SLOT_NONE && entry->room != record->current_room)
         key |= ITEM_OTHER_ROOM;
+    if (entry->wall < stream->chat->state.header->today)
+        key |= ITEM_DATED;
     if ((record->settings & SETTING_BELL) && (entry_is_speech(entry) || entry->kind == ENTRY_PRIVATE) &&
         name_is_mentioned(record->nick.bytes, record->nick.n, entry_text(entry), entry->text_n))
         key |= ITEM_BELL;

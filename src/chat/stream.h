@@ -25,6 +25,7 @@ enum { STREAM_CHAINS = 16 };
 enum {
     ITEM_OTHER_ROOM = 1 << 4, /* not the reader's current room: say which */
     ITEM_BELL = 1 << 5,
+    ITEM_DATED = 1 << 7, /* from another day: say which */
 };
 
 typedef struct Item {

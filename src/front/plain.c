@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/macro.h"
 #include "chat/person.h"
@@ -111,13 +112,23 @@ static void out_nick(Out *out, const Entry *entry, uint8_t key)
         out_literal(out, "\x1b[0m");
 }
 
-static void out_time(Out *out, const Chat *chat, const Entry *entry)
+/* "2026-11-22 ", by the local time of now, as the time behind it. */
+static void out_date(Out *out, const Chat *chat, const Entry *entry)
+{
+    time_t seconds = (time_t) (entry->wall / USEC_PER_SEC) + chat->utc_offset;
+    struct tm local;
+    char text[32];
+
+    if (gmtime_r(&seconds, &local) != NULL)
+        out_put(out, text, strftime(text, sizeof text, "%Y-%m-%d ", &local));
+}
+
+static void out_time(Out *out, const Chat *chat, const Entry *entry, uint8_t key)
 {
     /* A day more, so that it is not negative west of Greenwich, whatever the clock says. */
-    uint64_t minutes = (entry->wall / USEC_PER_SEC + (uint64_t) (chat->utc_offset + 86400)) / 60;
+    uint64_t minutes = (entry->wall / USEC_PER_SEC + SECONDS_PER_DAY + (uint64_t) chat->utc_offset) / 60;
     unsigned hour = (unsigned) (minutes / 60 % 24), minute = (unsigned) (minutes % 60);
-    const char text[] = {'[',
-                         (char) ('0' + hour / 10),
+    const char text[] = {(char) ('0' + hour / 10),
                          (char) ('0' + hour % 10),
                          ':',
                          (char) ('0' + minute / 10),
@@ -125,13 +136,16 @@ static void out_time(Out *out, const Chat *chat, const Entry *entry)
                          ']',
                          ' '};
 
+    out_literal(out, "[");
+    if (key & ITEM_DATED)
+        out_date(out, chat, entry);
     out_put(out, text, sizeof text);
 }
 
 static void out_speech(Out *out, const Chat *chat, const Entry *entry, uint8_t key)
 {
     if (key & SETTING_TIME)
-        out_time(out, chat, entry);
+        out_time(out, chat, entry, key);
     if (entry->kind == ENTRY_PRIVATE)
         out_literal(out, "(private) ");
     if (key & ITEM_OTHER_ROOM) {

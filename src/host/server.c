@@ -399,7 +399,7 @@ static int server_wait(Server *server, struct pollfd *polls)
         for (unsigned i = 0; i < n; i++)
             polls[i].revents = 0;
     }
-    chat_set_time(server->chat, clock_monotonic(), clock_wall());
+    chat_begin_turn(server->chat, clock_monotonic(), clock_wall());
     return 0;
 }
 

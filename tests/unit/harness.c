@@ -105,7 +105,7 @@ Harness *harness_free(Harness *harness)
 void harness_wait(Harness *harness, uint64_t usec)
 {
     harness->now += usec;
-    chat_set_time(harness->chat, harness->now, HARNESS_WALL + harness->now - HARNESS_NOW);
+    chat_begin_turn(harness->chat, harness->now, HARNESS_WALL + harness->now - HARNESS_NOW);
 }
 
 /* Clients */

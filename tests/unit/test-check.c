@@ -74,7 +74,7 @@ static const Damage DAMAGES[] = {
     {SESSION, 0, FIELD(SessionRecord, settings), SETTING_BELL << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, settings), SETTING_ASCII, NULL},
     {SESSION, 0, FIELD(SessionRecord, settings), SETTING_ASCII << 1, "the flags of a session"},
-    {SESSION, 0, FIELD(SessionRecord, item_key), 1 << 7, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, item_key), UINT8_MAX, NULL},
     {SESSION, 0, FIELD(SessionRecord, standing), STANDING_VERIFIED, "the flags of a session"}, /* over TCP */
     {SESSION, 0, FIELD(SessionRecord, standing), STANDING_EXPELLED << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, is_within_line), 2, "the flags of a session"},

@@ -11,7 +11,7 @@
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-enum { T = SETTING_TIME, C = SETTING_COLOR, R = ITEM_OTHER_ROOM, B = ITEM_BELL };
+enum { T = SETTING_TIME, C = SETTING_COLOR, R = ITEM_OTHER_ROOM, B = ITEM_BELL, D = ITEM_DATED };
 
 typedef struct Case {
     EntryKind kind;
@@ -26,6 +26,9 @@ static const Case cases[] = {
     {ENTRY_SAID, T, "hello", "[12:03] <alice> hello\n"},
     {ENTRY_SAID, R, "hello", "#dev <alice> hello\n"},
     {ENTRY_SAID, T | R, "hello", "[12:03] #dev <alice> hello\n"},
+    {ENTRY_SAID, D, "hello", "<alice> hello\n"},
+    {ENTRY_SAID, T | D, "hello", "[2026-11-22 12:03] <alice> hello\n"},
+    {ENTRY_PRIVATE, T | D | R, "hello", "[2026-11-22 12:03] (private) #dev <alice> hello\n"},
     {ENTRY_SAID, T | B, "hello", "[12:03] <alice> hello\a\n"},
     {ENTRY_SAID, T | C, "hello", "[12:03] <\x1b[33malice\x1b[0m> hello\n"},
     {ENTRY_SAID, T | C | R | B, "hello", "[12:03] #dev <\x1b[33malice\x1b[0m> hello\a\n"},
@@ -123,9 +126,10 @@ START_TEST(test_longest)
 {
     static char name[NAME_MAX_BYTES + 1], text[LIMIT_TEXT_BYTES];
     static Chat chat;
-    size_t n, expected = strlen("[12:03] (private) # <> \a\n") + 2 * NAME_MAX_BYTES + sizeof text + 5 + 4;
+    size_t n, expected =
+                  strlen("[2026-11-22 12:03] (private) # <> \a\n") + 2 * NAME_MAX_BYTES + sizeof text + 5 + 4;
     Entry *entry;
-    Item item = {.kind = ITEM_ENTRY, .key = T | C | R | B};
+    Item item = {.kind = ITEM_ENTRY, .key = T | C | R | B | D};
     char *bytes;
 
     memset(name, 'n', NAME_MAX_BYTES);
@@ -301,5 +305,38 @@ START_TEST(test_longest_greeting)
 }
 END_TEST
 
+#define MINUTES(n) ((n) *60 * USEC_PER_SEC)
+
+/* What was said yesterday has its date, and only that. A line that was begun before midnight stays what it
+ * was, also for the next process. */
+START_TEST(test_dated)
+{
+    Harness *harness = harness_new(NULL, 3);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob"), *carol;
+
+    client_say(harness, bob, "one");
+    harness_wait(harness, MINUTES(11 * 60 + 56));
+    client_say(harness, bob, "two");
+    ck_assert_str_eq(client_take(alice), "[12:03] <bob> one\n[23:59] <bob> two\n");
+    client_open_window(harness, alice, 9);
+    client_say(harness, alice, "/history");
+    ck_assert_str_eq(client_take(alice), "[12:03] <");
+    harness_wait(harness, MINUTES(2));
+    client_say(harness, bob, "three");
+    harness_survive(harness);
+    client_open_window(harness, alice, SIZE_MAX);
+    harness_turn(harness);
+    ck_assert_str_eq(client_take(alice), "bob> one\n[2026-11-22 23:59] <bob> two\n[00:01] <bob> three\n");
+    client_say(harness, alice, "/set time off\n/history");
+    ck_assert_str_eq(client_take(alice), "-- time is off now.\n"
+                                         "<bob> one\n<bob> two\n<bob> three\n");
+    carol = client_new(harness);
+    harness_turn(harness);
+    ck_assert_ptr_nonnull(strstr(client_take(carol), "[2026-11-22 12:03] <bob> one\n"
+                                                     "[2026-11-22 23:59] <bob> two\n[00:01] <bob> three\n"));
+    harness_free(harness);
+}
+END_TEST
+
 UNIT_MAIN("render", test_entries, test_summary, test_longest, test_longest_reply, test_time, test_colors,
-          test_missed, test_greeting, test_longest_greeting)
+          test_missed, test_greeting, test_longest_greeting, test_dated)
