@@ -372,6 +372,30 @@ int archive_put_rule_removed(Archive *archive, uint64_t id)
     return error_trace(SQL_RUN(archive, "DELETE FROM rules WHERE id = ?1", SQL_INT(id)));
 }
 
+static bool is_one_of(uint64_t id, const uint64_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+int archive_put_rules_kept(Archive *archive, const uint64_t *ids, size_t n)
+{
+    int64_t id = 0;
+    int r;
+
+    r = begin(archive);
+    while (r == 0) {
+        r = SQL_NUMBER(archive, "SELECT min(id) FROM rules WHERE id > ?1", &id, SQL_INT(id));
+        if (r != 0 || id == 0)
+            break;
+        if (!is_one_of((uint64_t) id, ids, n))
+            r = archive_put_rule_removed(archive, (uint64_t) id);
+    }
+    return error_trace(r);
+}
+
 int archive_put_settings(Archive *archive, const ArchiveSettings *settings)
 {
     NameKey key;

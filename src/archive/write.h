@@ -96,6 +96,8 @@ int archive_put_invite_removed(Archive *archive, const Name *room, const Name *n
 /* Added, or in place of the one with the same id. */
 int archive_put_rule(Archive *archive, const ArchiveRule *rule);
 int archive_put_rule_removed(Archive *archive, uint64_t id);
+/* Removes all but the `n` with these ids. */
+int archive_put_rules_kept(Archive *archive, const uint64_t *ids, size_t n);
 int archive_put_settings(Archive *archive, const ArchiveSettings *settings);
 int archive_put_message(Archive *archive, const ArchiveMessage *message);
 /* The message is gone when archive_clean() (archive/purge.h) has run. */

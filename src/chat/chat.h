@@ -99,6 +99,7 @@ typedef struct Chat {
     void *look_up_userdata;
     ChatRecall recall; /* NULL: there is no archive */
     void *recall_userdata;
+    uint64_t archived;         /* what stands before this position is in the archive, at least */
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */
     uint64_t wall;             /* usec since the epoch */
@@ -154,8 +155,8 @@ static inline RecallState chat_recall(const Chat *chat, const Recall *recall, Re
 }
 
 void chat_set_time(Chat *chat, uint64_t now, uint64_t wall);
-/* A turn begins, at that time. What was said on a day before this is rendered with its date. Which day that is
- * stands in the state, so that the next process can render what this one has sent. */
+/* A turn begins, at that time. What was said on a day before this is rendered with its date. Which day that
+ * is stands in the state, so that the next process can render what this one has sent. */
 void chat_begin_turn(Chat *chat, uint64_t now, uint64_t wall);
 /* Everything that was new has been offered to everyone. */
 void chat_end_turn(Chat *chat);

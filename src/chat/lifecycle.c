@@ -11,6 +11,7 @@
 #include "chat/keep.h"
 #include "chat/lifecycle.h"
 #include "chat/mail.h"
+#include "chat/note.h"
 #include "chat/restore.h"
 #include "chat/room.h"
 #include "chat/rule.h"
@@ -45,6 +46,7 @@ static int chat_allocate(Chat *chat)
 
 static void chat_reclaim(void *userdata, uint64_t tail)
 {
+    note_lose(userdata, tail);
     session_lose(userdata, tail);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -31,6 +32,8 @@ static size_t note_size(const Note *note)
         return UP_TO(taken_back);
     case NOTE_TOPIC:
         return UP_TO(topic);
+    case NOTE_RULES:
+        return offsetof(Note, rules.numbers) + note->rules.n * sizeof note->rules.numbers[0];
     case NOTE_MESSAGE:
         return offsetof(Note, message.text) + note->message.n;
     default:
@@ -90,9 +93,59 @@ bool note_read(const Entry *entry, Note *ret_note)
         return is_name(&note.topic.by) && note.topic.n <= LIMIT_TOPIC_BYTES;
     case NOTE_TAKEN_BACK:
         return is_name(&note.taken_back.nick);
+    case NOTE_RULES:
+        return note.rules.n <= LIMIT_RULES;
     case NOTE_MESSAGE:
         return is_name(&note.message.to) && note.message.n <= LIMIT_MAIL_BYTES;
     default:
         return false;
     }
+}
+
+static void lose(const Chat *chat, const Entry *entry)
+{
+    char nick[NAME_MAX_BYTES + 1], room[NAME_MAX_BYTES + 1];
+    LogEvent event = {.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_LOST, .nick = nick, .room = room};
+    Note note;
+
+    if (!note_read(entry, &note))
+        return;
+    (void) snprintf(nick, sizeof nick, "%.*s", entry->nick_n, entry_nick(entry));
+    (void) snprintf(room, sizeof room, "%.*s", entry->room_n, entry_room(entry));
+    switch (note.kind) {
+    case NOTE_MESSAGE:
+        event.whom = note.message.to.bytes;
+        log_event(chat->log, event, "The message that %s left for %s could not be archived, and is lost.",
+                  nick, event.whom);
+        break;
+    case NOTE_TAKEN_BACK:
+        event.nick = note.taken_back.nick.bytes;
+        log_event(chat->log, event,
+                  "The archive could not be told that a line of %s in #%s was taken back, and may have it.",
+                  event.nick, room);
+        break;
+    case NOTE_ROOM_CLOSED:
+        log_event(chat->log, event, "The archive could not be told that #%s was closed, and may keep it.",
+                  room);
+        break;
+    case NOTE_UNINVITED:
+        event.whom = note.invited.name.bytes;
+        log_event(
+            chat->log, event,
+            "The archive could not be told that %s is not invited into #%s any more, and may keep that.",
+            event.whom, room);
+        break;
+    }
+}
+
+void note_lose(Chat *chat, uint64_t end)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+
+    if (chat->recall == NULL || chat->archived >= end)
+        return;
+    for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size)
+        if (entry->kind == ENTRY_NOTE && pos >= chat->archived)
+            lose(chat, entry);
 }

@@ -25,6 +25,7 @@ typedef enum NoteKind {
     NOTE_DELIVERED,   /* a message; `number` is its id in the archive */
     NOTE_TOPIC,       /* that a room has, for an archive that has not heard of it; `topic` */
     NOTE_TAKEN_BACK,  /* a line that was said in the entry's room; `taken_back` */
+    NOTE_RULES,       /* these are in force, and no others; `rules` */
 } NoteKind;
 
 typedef struct NoteRule {
@@ -78,6 +79,11 @@ typedef struct NoteTakenBack {
     Name nick;
 } NoteTakenBack;
 
+typedef struct NoteRules {
+    uint64_t n;
+    uint64_t numbers[LIMIT_RULES];
+} NoteRules;
+
 typedef struct Note {
     uint64_t kind;
     union {
@@ -89,6 +95,7 @@ typedef struct Note {
         NoteMessage message;
         NoteTakenBack taken_back;
         NoteTopic topic;
+        NoteRules rules;
     };
 } Note;
 
@@ -96,3 +103,8 @@ typedef struct Note {
 void note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
+/*
+ * What lies below `end` is about to be overwritten. Of what the archive has not got by then, and can not be
+ * told again, the log is told.
+ */
+void note_lose(Chat *chat, uint64_t end);

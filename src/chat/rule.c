@@ -227,6 +227,18 @@ void rule_note(Chat *chat, const RuleRecord *rule)
     note_append(chat, SLOT_NONE, SLOT_NONE, &note);
 }
 
+void rule_note_all(Chat *chat)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_RULES;
+    for (uint32_t i = 0; i < chat->rule_slots.n_touched; i++)
+        if (chat->state.rules[i].number != 0)
+            note.rules.numbers[note.rules.n++] = chat->state.rules[i].number;
+    note_append(chat, SLOT_NONE, SLOT_NONE, &note);
+}
+
 /* In a free place. RULE_TOO_MANY: there is none. */
 static int rule_put(Chat *chat, const RuleRecord *rule)
 {

@@ -48,3 +48,5 @@ void rule_remove(Chat *chat, const RuleRecord *rule);
 void rule_recall(Chat *chat, const RuleRecord *rule);
 /* Tells the archive of it (chat/note.h). Belongs to a transaction. */
 void rule_note(Chat *chat, const RuleRecord *rule);
+/* The same of which there are. */
+void rule_note_all(Chat *chat);

@@ -264,7 +264,7 @@ void state_commit(State *state)
 static size_t oldest_header(uint32_t layout)
 {
     if (layout >= 4)
-        return offsetof(StateHeader, max_invites) + sizeof(uint32_t);
+        return offsetof(StateHeader, today) + sizeof(uint64_t);
     return layout == 3 ? offsetof(StateHeader, id) : offsetof(StateHeader, rule_size);
 }
 

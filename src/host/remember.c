@@ -11,8 +11,10 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/keep.h"
+#include "chat/mail.h"
 #include "chat/room.h"
 #include "chat/rule.h"
+#include "chat/session.h"
 #include "host/input.h"
 #include "host/remember.h"
 #include "host/server.h"
@@ -62,6 +64,73 @@ static uint64_t lines_before(const Chat *chat, uint64_t end)
     return n;
 }
 
+/* What it may have missed */
+
+/* Entries of a transaction that is open may still go. */
+static bool may_give(const Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+
+    return server->remember.status.is_open &&
+           server->remember.n_openings == server->remember.status.n_openings &&
+           header->archive.recalled != 0 && !state_is_open(&server->chat->state);
+}
+
+/* What is in force, and what is kept of rooms, is told to an archive that can not know it: to a new one, and
+ * to one that has missed something. The state says so until it is done, by whichever process. */
+static void begin_noting(Server *server)
+{
+    server->chat->state.header->is_noting = true; /* one store */
+    server->remember.n_rules = server->remember.n_rooms = server->remember.n_people = 0;
+}
+
+/* Each of the first `n_max`, as many as a turn allows. False: there are more. */
+static bool note_each(Chat *chat, uint32_t *n, uint32_t n_max, void (*note)(Chat *chat, uint32_t which))
+{
+    for (; *n < n_max && !chat_turn_is_full(chat); ++*n)
+        note(chat, *n);
+    return *n >= n_max;
+}
+
+static void note_rule(Chat *chat, uint32_t which)
+{
+    const RuleRecord *rule = &chat->state.rules[which];
+
+    if (rule->number == 0)
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    rule_note(chat, rule);
+    chat_commit(chat);
+}
+
+static void note_person(Chat *chat, uint32_t session)
+{
+    if (session_record(chat, session)->serial == 0 || chat->sessions[session].is_expecting)
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    mail_note_settings(chat, session);
+    chat_commit(chat);
+}
+
+static void note_all(Server *server)
+{
+    Remember *remember = &server->remember;
+    Chat *chat = server->chat;
+
+    if (!chat->state.header->is_noting || !may_give(server))
+        return;
+    if (!note_each(chat, &remember->n_rules, chat->rule_slots.n_touched, note_rule) ||
+        !note_each(chat, &remember->n_rooms, chat->room_slots.n_touched, keep_note) ||
+        !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person))
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    rule_note_all(chat);
+    *(uint32_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint32_t)) = false;
+    chat_commit(chat);
+}
+
+/* Giving */
+
 /* The archive has been opened, and knows up to where it is. */
 static void begin_giving(Server *server)
 {
@@ -92,6 +161,7 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         if (header->archive.n_dropped > ret_batch->n_lines)
             ret_batch->n_missing = header->archive.n_dropped - ret_batch->n_lines;
         ret_batch->n_lines = header->archive.n_dropped;
+        begin_noting(server);
     }
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
         if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
@@ -124,16 +194,6 @@ static bool give_batch(Server *server)
     remember->given = batch.end;
     remember->n_lines = batch.n_lines;
     return true;
-}
-
-/* Entries of a transaction that is open may still go. */
-static bool may_give(const Server *server)
-{
-    const StateHeader *header = server->chat->state.header;
-
-    return server->remember.status.is_open &&
-           server->remember.n_openings == server->remember.status.n_openings &&
-           header->archive.recalled != 0 && !state_is_open(&server->chat->state);
 }
 
 static void give(Server *server)
@@ -238,34 +298,6 @@ static void begin_chat(Server *server)
 
 /* Beginning and ending */
 
-/* A new archive knows neither the rules nor what is kept of rooms. */
-static void note_all(Server *server)
-{
-    Remember *remember = &server->remember;
-    Chat *chat = server->chat;
-
-    if (!remember->is_noting || !may_give(server))
-        return;
-    for (; remember->n_rules < chat->rule_slots.n_touched && !chat_turn_is_full(chat); remember->n_rules++) {
-        const RuleRecord *rule = &chat->state.rules[remember->n_rules];
-
-        if (rule->number == 0)
-            continue;
-        chat_reserve(chat, SLOT_NONE);
-        rule_note(chat, rule);
-        chat_commit(chat);
-    }
-    for (; remember->n_rooms < chat->room_slots.n_touched && !chat_turn_is_full(chat); remember->n_rooms++)
-        keep_note(chat, remember->n_rooms);
-    remember->is_noting = remember->n_rooms < chat->room_slots.n_touched;
-}
-
-static void begin_noting(Remember *remember)
-{
-    remember->is_noting = true;
-    remember->n_rules = remember->n_rooms = 0;
-}
-
 /* What is said from there on is for the archive. */
 static void mark_from(Chat *chat, uint64_t from)
 {
@@ -289,12 +321,13 @@ static void remember_open(Server *server, const char *path, const ArchivistSetti
                   "Can not begin to archive what is said: %s.", strerror(-r));
         return;
     }
-    remember->is_noting = false;
+    remember->n_rules = remember->n_rooms = remember->n_people = 0;
     if (header->archive.from == UINT64_MAX) {
         mark_from(server->chat, header->head);
-        begin_noting(remember);
+        begin_noting(server);
     }
     remember->status = (ArchivistStatus){0};
+    server->chat->archived = header->archive.from;
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
     remember->n_told_aside = 0;
@@ -333,7 +366,7 @@ static bool may_go_on(const Server *server)
 
 static bool is_finished(const Server *server)
 {
-    return may_give(server) && !server->remember.is_noting &&
+    return may_give(server) && !server->chat->state.header->is_noting &&
            server->remember.given >= server->chat->state.header->head;
 }
 
@@ -358,7 +391,7 @@ static void finish(Server *server)
         (void) archivist_take(remember->archivist, chat->now, &remember->status);
         if (is_finished(server) || !may_go_on(server) || chat->now >= deadline)
             break;
-        if (remember->is_noting && may_give(server))
+        if (server->chat->state.header->is_noting && may_give(server))
             continue;
         (void) poll(&pollfd, 1, (int) (AGAIN_USEC / USEC_PER_MSEC));
     }
@@ -392,7 +425,7 @@ static void tell(Server *server)
         log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_ASIDE},
                   "The archive was damaged, and a new one was begun. The damaged one is in %s.",
                   status->aside);
-        begin_noting(remember);
+        begin_noting(server);
     }
     remember->n_told_aside = status->n_aside;
     if (status->answer == remember->told)
@@ -419,6 +452,8 @@ void remember_take(Server *server)
     if (archivist_take(remember->archivist, server->chat->now, &remember->status))
         input_look_again(server);
     tell(server);
+    if (remember->status.is_open)
+        server->chat->archived = remember->status.committed;
     if (remember->status.is_open && remember->n_openings != remember->status.n_openings)
         begin_giving(server);
     begin_chat(server);
@@ -449,7 +484,7 @@ uint64_t remember_due(const Server *server)
 
     if (remember->archivist == NULL)
         return UINT64_MAX;
-    if (remember->is_noting && may_give(server))
+    if (server->chat->state.header->is_noting && may_give(server))
         return 0;
     due = MIN(remember->due, archivist_due(remember->archivist));
     if (remember->next_try > 0)

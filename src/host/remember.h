@@ -34,8 +34,7 @@ typedef struct Remember {
     bool is_refused;     /* the last batch: too much waits already */
     int told;            /* the trouble that is in the log; 0: none */
     unsigned n_told_aside;
-    bool is_noting;            /* a new archive is told of the rules, and of the rooms that are kept, */
-    uint32_t n_rules, n_rooms; /* which has been done for so many of their records */
+    uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: is_noting */
     char entries[ARCHIVIST_BATCH_BYTES] __attribute__((aligned(8)));
 } Remember;
 

@@ -162,6 +162,36 @@ START_TEST(full_for_long)
 }
 END_TEST
 
+/* What operators do meanwhile is known afterwards, although nobody could write it down then. */
+START_TEST(full_with_bans)
+{
+    Daemon *daemon = daemon_start(.has_archive = true, .config = daemon_config_operators(SMALL), LISTENERS);
+    Client *alice = client_connect_as(daemon, "alice"), *root = client_open(daemon, .listener = LOCAL);
+    Buffer said = {0};
+
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/ban 127.0.0.2");
+    client_say(root, "/ban 127.0.0.3");
+    client_expect(root, "-- 127.0.0.3 is banned; that is number 2 of /bans.");
+    client_say(root, "/seen nobody");
+    client_expect(root, "-- Nobody called nobody has been seen.");
+    limit_files(daemon, 4096);
+    client_say(root, "/unban 1");
+    client_say(root, "/ban 127.0.0.4");
+    client_expect(root, "-- 127.0.0.4 is banned; that is number 3 of /bans.");
+    say(alice, &said, 500, 1500);
+    daemon_expect_log(daemon, STOPPED);
+    limit_files(daemon, RLIM_INFINITY);
+    daemon_expect_log(daemon, "The archive goes on.");
+    daemon_end(daemon);
+    ck_assert_int_gt(past_number(daemon, "SELECT sum(n) FROM gaps"), 0);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rules"), 2);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rules WHERE id IN (2, 3)"), 2);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
 /* It is full until the end, which does not wait for ever, and says what is missing. */
 START_TEST(full_at_the_end)
 {
@@ -396,6 +426,6 @@ START_TEST(no_folder)
 }
 END_TEST
 
-SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_at_the_end, 0}, {locked, 0},
-           {locked_at_the_end, 0}, {hanging, 0}, {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0},
-           {no_folder, 0})
+SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
+           {locked, 0}, {locked_at_the_end, 0}, {hanging, 0}, {asker_gone, 0}, {damaged, 0},
+           {damaged_with_bans, 0}, {no_folder, 0})

@@ -267,6 +267,7 @@ static int on_rule(void *userdata, const ArchiveRule *rule)
 
 START_TEST(test_rules)
 {
+    static const uint64_t KEPT[] = {9, 4, 2};
     Fixture *fixture = fixture_new_open();
     ArchiveRule rule = {.id = UINT64_MAX,
                         .kind = 255,
@@ -293,8 +294,17 @@ START_TEST(test_rules)
     fixture_expect(fixture, "ffffffffffffffff 255 192.0.2.0/24 3 by alice: noise\n");
     rule.n_bytes = ARCHIVE_BYTES_MAX + 1;
     ck_assert_int_eq(archive_put_rule(fixture->archive, &rule), -EINVAL);
+    rule.n_bytes = 3;
     for (unsigned twice = 0; twice < 2; twice++)
         ck_assert_int_eq(archive_put_rule_removed(fixture->archive, UINT64_MAX), 0);
+    ck_assert_int_eq(archive_load_rules(fixture->archive, 0, on_rule, fixture), 0);
+    fixture_expect(fixture, "");
+    for (rule.id = 1; rule.id <= 4; rule.id++)
+        ck_assert_int_eq(archive_put_rule(fixture->archive, &rule), 0);
+    ck_assert_int_eq(archive_put_rules_kept(fixture->archive, KEPT, N_ELEMENTS(KEPT)), 0);
+    ck_assert_int_eq(archive_load_rules(fixture->archive, 0, on_rule, fixture), 0);
+    fixture_expect(fixture, "2 255 192.0.2.0/24 3 by alice: noise\n4 255 192.0.2.0/24 3 by alice: noise\n");
+    ck_assert_int_eq(archive_put_rules_kept(fixture->archive, NULL, 0), 0);
     ck_assert_int_eq(archive_load_rules(fixture->archive, 0, on_rule, fixture), 0);
     fixture_expect(fixture, "");
     fixture_free(fixture);

@@ -175,6 +175,7 @@ START_TEST(test_messages)
         LOG_ID_ARCHIVE_STOPPED,
         LOG_ID_ARCHIVE_RESUMED,
         LOG_ID_ARCHIVE_ASIDE,
+        LOG_ID_ARCHIVE_LOST,
     };
     _cleanup_(freep) char *catalog = read_source("systemd/chatd.catalog");
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");

@@ -3,6 +3,7 @@
 
 /* Notes for the archive: what is read is what was noted, whoever wrote it, and nobody hears it. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "chat/note.h"
@@ -34,6 +35,9 @@ static const Note NOTES[] = {
     {.kind = NOTE_DELIVERED, .number = 8},
     {.kind = NOTE_TOPIC, .topic = {.by = {3, "bob"}, .n = 3, .text = "tea"}},
     {.kind = NOTE_TAKEN_BACK, .taken_back = {.pos = 8, .wall = 9, .nick = {3, "bob"}}},
+    {.kind = NOTE_RULES},
+    {.kind = NOTE_RULES, .rules = {.n = 2, .numbers = {7, 9}}},
+    {.kind = NOTE_RULES, .rules = {.n = LIMIT_RULES, .numbers = {[LIMIT_RULES - 1] = 9}}},
 };
 
 /* The last entry, noted by alice about the lobby. */
@@ -97,7 +101,7 @@ START_TEST(test_refused)
 {
     const Note notes[] = {
         {.kind = 0},
-        {.kind = NOTE_TAKEN_BACK + 1},
+        {.kind = NOTE_RULES + 1},
         {.kind = UINT64_MAX},
         {.kind = NOTE_RULE, .rule = {.reason_n = LIMIT_REASON_BYTES + 1}},
         {.kind = NOTE_RULE, .rule = {.whom = {NAME_MAX_BYTES + 1, ""}}},
@@ -105,6 +109,7 @@ START_TEST(test_refused)
         {.kind = NOTE_ROOM, .room = {.founder = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_INVITED, .invited = {.name = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_SETTINGS, .settings = {.n_ignored = LIMIT_IGNORES + 1}},
+        {.kind = NOTE_RULES, .rules = {.n = LIMIT_RULES + 1}},
         {.kind = NOTE_TOPIC, .topic = {.by = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_TOPIC, .topic = {.n = LIMIT_TOPIC_BYTES + 1}},
         {.kind = NOTE_TAKEN_BACK, .taken_back = {.nick = {NAME_MAX_BYTES + 1, ""}}},
@@ -127,4 +132,89 @@ START_TEST(test_refused)
 }
 END_TEST
 
-UNIT_MAIN("note", test_read, test_lengths, test_refused)
+typedef struct Lost {
+    unsigned n;
+    char last[256];
+} Lost;
+
+static void keep_lost(void *userdata, const LogEvent *event)
+{
+    Lost *lost = userdata;
+
+    if (event->id == NULL || strcmp(event->id, LOG_ID_ARCHIVE_LOST) != 0)
+        return;
+    lost->n++;
+    (void) snprintf(lost->last, sizeof lost->last, "%s %s: %s", event->nick,
+                    event->whom != NULL ? event->whom : "-", event->message);
+}
+
+static RecallState know_nothing(_unused_ void *userdata, _unused_ const Recall *recall,
+                                _unused_ Recalled *ret_recalled)
+{
+    return RECALL_ABSENT;
+}
+
+static void overwrite_all(Harness *harness, Client *client)
+{
+    uint64_t end = harness->chat->state.header->head;
+
+    while (harness->chat->state.header->tail < end) {
+        chat_reserve(harness->chat, client->session);
+        chat_tell(harness->chat, client->session, ENTRY_REPLY, SLOT_NONE, "-", 1);
+        chat_commit(harness->chat);
+    }
+}
+
+/* What can not be told again is told to the log when it is overwritten, if the archive has not got it. */
+START_TEST(test_lost)
+{
+    static const struct {
+        NoteKind kind;
+        const char *text;
+    } cases[] = {
+        {NOTE_SEEN, NULL},
+        {NOTE_RULE, NULL},
+        {NOTE_SETTINGS, NULL},
+        {NOTE_MESSAGE,
+         "alice carol: The message that alice left for carol could not be archived, and is lost."},
+        {NOTE_TAKEN_BACK,
+         "bob -: The archive could not be told that a line of bob in #lobby was taken back, and "
+         "may have it."},
+        {NOTE_ROOM_CLOSED, "alice -: The archive could not be told that #lobby was closed, and may keep it."},
+        {NOTE_UNINVITED,
+         "alice carol: The archive could not be told that carol is not invited into #lobby any "
+         "more, and may keep that."},
+    };
+    Harness *harness = harness_new(NULL, 4);
+    Client *alice = client_named(harness, "alice");
+    Lost lost;
+
+    harness->log = (Log){.sink = keep_lost, .userdata = &lost};
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++)
+        for (unsigned j = 0; j < N_ELEMENTS(NOTES); j++) {
+            uint64_t pos;
+
+            if (NOTES[j].kind != cases[i].kind)
+                continue;
+            pos = append(harness, alice, &NOTES[j])->pos;
+            harness->chat->recall = know_nothing;
+            harness->chat->archived = pos;
+            lost = (Lost){0};
+            overwrite_all(harness, alice);
+            ck_assert_uint_eq(lost.n, cases[i].text != NULL);
+            ck_assert_str_eq(lost.last, cases[i].text != NULL ? cases[i].text : "");
+            /* It has it; or there is none. */
+            (void) append(harness, alice, &NOTES[j]);
+            harness->chat->archived = harness->chat->state.header->head;
+            overwrite_all(harness, alice);
+            (void) append(harness, alice, &NOTES[j]);
+            harness->chat->archived = 0;
+            harness->chat->recall = NULL;
+            overwrite_all(harness, alice);
+            ck_assert_uint_eq(lost.n, cases[i].text != NULL);
+        }
+    harness_free(harness);
+}
+END_TEST
+
+UNIT_MAIN("note", test_read, test_lengths, test_refused, test_lost)
