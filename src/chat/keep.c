@@ -252,7 +252,8 @@ void keep_recall_invite(Chat *chat, const RecalledInvite *recalled)
 
 void keep_begin_empty(Chat *chat, uint32_t room)
 {
-    uint32_t now = (uint32_t) (chat->wall / USEC_PER_SEC);
+    /* The clock on the wall may be set by years, which is no time in which nobody came. */
+    uint32_t now = (uint32_t) (chat->now / USEC_PER_SEC);
 
     state_edit_room(&chat->state, room)->empty_since = MAX(now, 1U);
     chat->next_given_up = MIN(chat->next_given_up, ((uint64_t) now + ROOM_KEPT_SEC) * USEC_PER_SEC);
@@ -297,7 +298,7 @@ static void give_up_empty(Chat *chat)
 
         if (record->created_wall == 0 || chat->rooms[room].n_members > 0)
             continue;
-        if (until > chat->wall || chat_turn_is_full(chat)) {
+        if (until > chat->now || chat_turn_is_full(chat)) {
             chat->next_given_up = MIN(chat->next_given_up, until);
             continue;
         }
@@ -315,6 +316,6 @@ void keep_tick(Chat *chat)
     /* Who is put out of a room hears no more of it: so all that was said there is sent before. */
     if (chat->close_from <= chat->state.header->flushed)
         close_rooms(chat);
-    if (chat->wall >= chat->next_given_up)
+    if (chat->now >= chat->next_given_up)
         give_up_empty(chat);
 }

@@ -19,7 +19,8 @@
  * relied on: a process that dies has executed a prefix of its instructions, and what it stored stays in the
  * file.
  *
- * Times: `*_wall` are microseconds since the epoch; `*_due` are nanoseconds of the monotonic clock.
+ * Times: `*_wall` are microseconds since the epoch; `*_due` are nanoseconds of the monotonic clock, which is
+ * the same for all processes of a state, since none outlives the kernel.
  */
 
 #include <stdatomic.h>
@@ -190,7 +191,7 @@ typedef struct RoomRecord {
     Name founder; /* with ROOM_FOUNDED; from layout 4 on */
     uint32_t founder_uid;
     uint32_t flags;
-    uint32_t empty_since; /* seconds since the epoch; 0: somebody is in it */
+    uint32_t empty_since; /* seconds of the monotonic clock; 0: somebody is in it */
     STATE_NEXT_FIELDS
 } RoomRecord;
 

@@ -105,7 +105,14 @@ Harness *harness_free(Harness *harness)
 void harness_wait(Harness *harness, uint64_t usec)
 {
     harness->now += usec;
-    chat_begin_turn(harness->chat, harness->now, HARNESS_WALL + harness->now - HARNESS_NOW);
+    chat_begin_turn(harness->chat, harness->now,
+                    HARNESS_WALL + harness->now - HARNESS_NOW + (uint64_t) harness->stepped);
+}
+
+void harness_step(Harness *harness, int64_t usec)
+{
+    harness->stepped += usec;
+    harness_wait(harness, 0);
 }
 
 /* Clients */

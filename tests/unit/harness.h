@@ -82,6 +82,7 @@ struct Harness {
     Chat *chat;
     Chat *next_chat; /* while it is being adopted */
     uint64_t now;
+    int64_t stepped; /* usec that the wall clock was set forward since, or back */
     HarnessOnLine on_line;
     HarnessOnOpen on_open;
     void *userdata; /* of both */
@@ -117,6 +118,8 @@ Harness *harness_new(const Config *config, uint32_t max_sessions);
 Harness *harness_free(Harness *harness);
 /* Time goes by; nothing happens until the next turn. */
 void harness_wait(Harness *harness, uint64_t usec);
+/* The wall clock is set forward by that, or back. */
+void harness_step(Harness *harness, int64_t usec);
 /* Everyone who has typed something has a go, and is sent what is new. */
 void harness_turn(Harness *harness);
 /* What is derived agrees with the records. */

@@ -275,6 +275,34 @@ START_TEST(test_given_up)
 }
 END_TEST
 
+#define DAYS(n) ((int64_t) ((n) *SECONDS_PER_DAY * USEC_PER_SEC))
+
+/* The wall clock may be set by years when a host without a clock of its own finds the time. That is no time
+ * in which nobody came. */
+START_TEST(test_clock_is_set)
+{
+    World world;
+
+    world_begin(&world);
+    harness_step(world.harness, -DAYS(50 * 365));
+    client_say(world.harness, world.fay, "/lock");
+    client_say(world.harness, world.fay, "/leave");
+    harness_step(world.harness, DAYS(50 * 365 + 60));
+    harness_turn(world.harness);
+    ck_assert_uint_ne(room_named(&world, "garden"), SLOT_NONE);
+    harness_survive(world.harness);
+    harness_turn(world.harness);
+    harness_step(world.harness, -DAYS(400));
+    harness_wait(world.harness, ROOM_KEPT_SEC * USEC_PER_SEC - 1);
+    harness_turn(world.harness);
+    ck_assert_uint_ne(room_named(&world, "garden"), SLOT_NONE);
+    harness_wait(world.harness, 1);
+    harness_turn(world.harness);
+    ck_assert_uint_eq(room_named(&world, "garden"), SLOT_NONE);
+    world_end(&world);
+}
+END_TEST
+
 /* Everybody in it hears what was said before, and is elsewhere then. */
 START_TEST(test_close)
 {
@@ -466,4 +494,5 @@ START_TEST(test_random)
 END_TEST
 
 UNIT_MAIN("keep", test_kept, test_comes_back, test_told, test_hidden, test_put_out, test_founded,
-          test_max_rooms, test_given_up, test_close, test_close_crowd, test_notes, test_random)
+          test_max_rooms, test_given_up, test_clock_is_set, test_close, test_close_crowd, test_notes,
+          test_random)
