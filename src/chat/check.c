@@ -273,7 +273,7 @@ static bool keeping_is_fine(const RoomRecord *record, uint32_t room)
         ((record->flags & ROOM_CLOSING) && (record->flags & ~ROOM_CLOSING) != 0) ||
         (room == ROOM_LOBBY && (record->flags & ~ROOM_TOPIC_LOCKED) != 0))
         return false;
-    return record->flags & ROOM_FOUNDED ? name_is_fine(&record->founder)
+    return record->flags & ROOM_FOUNDED ? nick_is_fine(&record->founder)
                                         : memcmp(&record->founder, &nobody, sizeof nobody) == 0;
 }
 
@@ -326,7 +326,7 @@ static const char *check_invite(const Check *check, uint32_t invite)
     const InviteRecord *record = &check->state->invites[invite];
     static const Name nobody = {0};
     bool is_whole = record->whom & PERSON_ADDRESS
-                        ? record->whom < PERSON_EVERYBODY && name_is_fine(&record->name)
+                        ? record->whom < PERSON_EVERYBODY && nick_is_fine(&record->name)
                         : record->whom < check->state->header->next_serial &&
                               record->session < check->use->n_sessions &&
                               memcmp(&record->name, &nobody, sizeof nobody) == 0;

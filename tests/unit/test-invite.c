@@ -92,6 +92,7 @@ START_TEST(test_invited_namesake)
     harness_turn(world.harness);
     ck_assert_str_eq(ask(&world, world.fay, "/invite otto~2"), "-- otto~2 is invited into #garden.\n");
     client_say(world.harness, world.fay, "/lock");
+    harness_survive(world.harness);
     client_say(world.harness, other, "/quit");
     harness_turn(world.harness);
     next = client_account(world.harness, "otto", 1004);

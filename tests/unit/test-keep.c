@@ -82,6 +82,26 @@ START_TEST(test_comes_back)
 }
 END_TEST
 
+/* Where two accounts have one name one of them is called otherwise. */
+START_TEST(test_founded_by_namesake)
+{
+    Client *other;
+    World world;
+
+    world_begin(&world);
+    other = client_account(world.harness, "otto", 1003);
+    harness_turn(world.harness);
+    client_say(world.harness, other, "/join #hut");
+    ck_assert_str_eq(ask(&world, other, "/lock"),
+                     "-- #hut is locked: only who is invited may come in. /invite NICK invites.\n");
+    harness_survive(world.harness);
+    ck_assert_str_eq(ask(&world, world.otto, "/join #hut"),
+                     "!! #hut is locked: by invitation only. Ask otto~2 for one.\n");
+    ck_assert_str_eq(ask(&world, other, "/lock off"), "-- #hut is open: anybody may come in.\n");
+    world_end(&world);
+}
+END_TEST
+
 /* What the others hear of it. */
 START_TEST(test_told)
 {
@@ -493,6 +513,6 @@ START_TEST(test_random)
 }
 END_TEST
 
-UNIT_MAIN("keep", test_kept, test_comes_back, test_told, test_hidden, test_put_out, test_founded,
-          test_max_rooms, test_given_up, test_clock_is_set, test_close, test_close_crowd, test_notes,
-          test_random)
+UNIT_MAIN("keep", test_kept, test_comes_back, test_founded_by_namesake, test_told, test_hidden, test_put_out,
+          test_founded, test_max_rooms, test_given_up, test_clock_is_set, test_close, test_close_crowd,
+          test_notes, test_random)
