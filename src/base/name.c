@@ -188,6 +188,20 @@ bool name_is_of_login(const Name *name, const Name *login)
     return name_is_same(name, &numbered);
 }
 
+bool name_is_one_login(const Name *a, const Name *b)
+{
+    const char *mark = memchr(b->bytes, NUMBER_MARK, b->n);
+    Name login = {0};
+
+    if (mark == NULL)
+        return name_is_of_login(a, b);
+    if (memchr(a->bytes, NUMBER_MARK, a->n) == NULL)
+        return name_is_of_login(b, a);
+    login.n = (uint8_t) (mark - b->bytes);
+    memcpy(login.bytes, b->bytes, login.n);
+    return name_is_of_login(a, &login);
+}
+
 int name_parse_nick(const char *text, size_t n, Name *ret_name)
 {
     const char *mark = n > 0 ? memrchr(text, NUMBER_MARK, n) : NULL;

@@ -74,6 +74,8 @@ int name_from_login(const char *login, Name *ret_name);
 void name_number(const Name *login, unsigned number, Name *ret_name);
 /* Whether the owner of that account may be called so: by the login name, or by that with a number. */
 bool name_is_of_login(const Name *name, const Name *login);
+/* Whether the owner of one account may be called both, each with a number or without. */
+bool name_is_one_login(const Name *a, const Name *b);
 /* As name_parse(); it may be such a name, too. */
 int name_parse_nick(const char *text, size_t n, Name *ret_name);
 

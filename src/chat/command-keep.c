@@ -289,7 +289,7 @@ static const InviteRecord *find_invite(Chat *chat, uint32_t room, const Name *ni
     NameKey key, other;
 
     if (who != SLOT_NONE)
-        found = invite_find(chat, room, person_address(chat, who));
+        found = invite_of(chat, room, who);
     if (found != NULL)
         return found;
     name_fold(nick->bytes, nick->n, &key);
@@ -365,7 +365,7 @@ int command_put_out(Chat *chat, uint32_t session, Arguments arguments)
         !may_be_put_out(chat, session, room, who) || !command_take_reason(chat, session, arguments, &reason))
         return 0;
     nick = session_record(chat, who)->nick;
-    found = invite_find(chat, room, person_address(chat, who));
+    found = invite_of(chat, room, who);
     if (found != NULL)
         keep_uninvite(chat, session, found);
     (void) snprintf(text, sizeof text, "put %s out of the room%s%s", nick.bytes, arguments.n > 0 ? ": " : "",

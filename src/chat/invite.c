@@ -42,13 +42,28 @@ const InviteRecord *invite_next(const Chat *chat, uint32_t room, const InviteRec
     return NULL;
 }
 
-const InviteRecord *invite_find(const Chat *chat, uint32_t room, uint64_t whom)
+/* A uid may be given to somebody else, a serial is not. */
+static bool is_for_same(const InviteRecord *one, const InviteRecord *other)
+{
+    return one->whom == other->whom &&
+           (!invite_is_of_account(one) || name_is_one_login(&one->name, &other->name));
+}
+
+/* That of whom `like` is for, into that room. */
+static const InviteRecord *find_like(const Chat *chat, uint32_t room, const InviteRecord *like)
 {
     const InviteRecord *invite = NULL;
 
-    while ((invite = invite_next(chat, room, invite)) != NULL && invite->whom != whom)
+    while ((invite = invite_next(chat, room, invite)) != NULL && !is_for_same(invite, like))
         continue;
     return invite;
+}
+
+const InviteRecord *invite_of(const Chat *chat, uint32_t room, uint32_t session)
+{
+    InviteRecord like = invite_for(chat, session);
+
+    return find_like(chat, room, &like);
 }
 
 const Name *invite_name(const Chat *chat, const InviteRecord *invite)
@@ -78,7 +93,7 @@ int invite_add(Chat *chat, const InviteRecord *invite)
 {
     uint32_t place;
 
-    if (invite_find(chat, invite->room, invite->whom) != NULL)
+    if (find_like(chat, invite->room, invite) != NULL)
         return INVITE_THERE_ALREADY;
     if (chat->rooms[invite->room].n_invites >= LIMIT_INVITES_ROOM)
         remove_ended(chat, invite->room);

@@ -20,13 +20,14 @@ static inline bool invite_is_of_account(const InviteRecord *invite)
     return invite->whom >> 63;
 }
 
-/* Who is here, as an invitation has them; the room is left to be set. */
+/* Who is here, as an invitation has them; the room is left to be set. That of an account is for its owner of
+ * now, by uid and name: the next who is given the uid is not invited. */
 InviteRecord invite_for(const Chat *chat, uint32_t session);
 /* The invitation into the room after `invite`, or the first (NULL), that has not ended, in the order of their
  * places; NULL: none. */
 const InviteRecord *invite_next(const Chat *chat, uint32_t room, const InviteRecord *invite);
-/* That of somebody, by person_address(); NULL: none. */
-const InviteRecord *invite_find(const Chat *chat, uint32_t room, uint64_t whom);
+/* That of somebody who is here; NULL: none. */
+const InviteRecord *invite_of(const Chat *chat, uint32_t room, uint32_t session);
 /* The nick by which who is invited is known now. */
 const Name *invite_name(const Chat *chat, const InviteRecord *invite);
 /* 0, or one of the above. */

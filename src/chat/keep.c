@@ -19,10 +19,8 @@ bool keep_is_founder(const Chat *chat, uint32_t room, uint32_t session)
 {
     const RoomRecord *record = &chat->state.rooms[room];
 
-    /* The uid may be somebody else's by now. */
-    return person_is_verified(chat, session) &&
-           is_founded_by(record, session_record(chat, session)->peer.uid) &&
-           name_is_same(&record->founder, &session_record(chat, session)->nick);
+    return record->created_wall != 0 && (record->flags & ROOM_FOUNDED) &&
+           person_is_account(chat, session, record->founder_uid, &record->founder);
 }
 
 bool keep_may_change(const Chat *chat, uint32_t room, uint32_t session)
@@ -33,7 +31,7 @@ bool keep_may_change(const Chat *chat, uint32_t room, uint32_t session)
 bool keep_may_enter(const Chat *chat, uint32_t room, uint32_t session)
 {
     return !(chat->state.rooms[room].flags & ROOM_LOCKED) || keep_may_change(chat, room, session) ||
-           invite_find(chat, room, person_address(chat, session)) != NULL;
+           invite_of(chat, room, session) != NULL;
 }
 
 bool keep_is_seen(const Chat *chat, uint32_t room, uint32_t session)

@@ -6,6 +6,14 @@
 #include "chat/person.h"
 #include "chat/rule.h"
 
+bool person_is_account(const Chat *chat, uint32_t session, uint32_t uid, const Name *name)
+{
+    const SessionRecord *record = session_record(chat, session);
+
+    return person_is_verified(chat, session) && record->peer.uid == uid &&
+           name_is_one_login(&record->nick, name);
+}
+
 bool person_is_operator(const Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
@@ -14,8 +22,7 @@ bool person_is_operator(const Chat *chat, uint32_t session)
     if (record->standing & STANDING_OPERATOR)
         return true;
     rule = record->standing & STANDING_VERIFIED ? rule_find(chat, RULE_OPERATOR, &record->peer) : NULL;
-    /* The uid may be somebody else's by now. */
-    return rule != NULL && name_is_same(&rule->whom, &record->nick);
+    return rule != NULL && person_is_account(chat, session, rule->subject.uid, &rule->whom);
 }
 
 bool person_is_first(const Chat *chat, uint32_t session)

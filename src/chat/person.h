@@ -25,6 +25,8 @@ static inline bool person_is_verified(const Chat *chat, uint32_t session)
     return session_record(chat, session)->standing & STANDING_VERIFIED;
 }
 
+/* Whether they are the owner of that account, who is told by both: a uid may be given to somebody else. */
+bool person_is_account(const Chat *chat, uint32_t session, uint32_t uid, const Name *name);
 /* By the group of the host, or by a rule (/op). */
 bool person_is_operator(const Chat *chat, uint32_t session);
 

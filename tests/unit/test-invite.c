@@ -109,6 +109,67 @@ START_TEST(test_invited_namesake)
 }
 END_TEST
 
+static Client *come_in(World *world, const char *login, uint32_t uid)
+{
+    Client *client = client_account(world->harness, login, uid);
+
+    harness_turn(world->harness);
+    return client;
+}
+
+/* Whoever is given the uid of an account that is no more is not invited with it. */
+START_TEST(test_invited_uid)
+{
+    static const char REFUSAL[] = "!! #garden is locked: by invitation only. Ask fay for one.\n";
+    Client *olga;
+    World world;
+
+    world_begin(&world);
+    client_say(world.harness, world.fay, "/lock\n/invite otto");
+    client_say(world.harness, world.otto, "/quit");
+    harness_turn(world.harness);
+    olga = come_in(&world, "olga", 1002);
+    ck_assert_str_eq(ask(&world, olga, "/join #garden"), REFUSAL);
+    ck_assert_str_eq(ask(&world, world.fay, "/uninvite olga"),
+                     "!! Nobody like that is invited into #garden. /invite lists who is.\n");
+    ck_assert_str_eq(ask(&world, world.fay, "/invite olga"), "-- olga is invited into #garden.\n");
+    ck_assert_str_eq(ask(&world, world.fay, "/invite olga"), "!! olga is invited into #garden already.\n");
+    ck_assert_str_eq(ask(&world, world.fay, "/invite"), "-- Invited into #garden: otto, olga.\n");
+    harness_survive(world.harness);
+    ck_assert_str_eq(ask(&world, olga, "/join #garden"), "-- You are in #garden now, with 1 other.\n");
+    ck_assert_str_eq(ask(&world, world.fay, "/kick olga"), "-- olga is out of #garden.\n");
+    ck_assert_str_eq(ask(&world, olga, "/join #garden"), REFUSAL);
+    client_say(world.harness, olga, "/quit");
+    harness_turn(world.harness);
+    world.otto = come_in(&world, "OTTO", 1002);
+    ck_assert_str_eq(ask(&world, world.otto, "/join #garden"), "-- You are in #garden now, with 1 other.\n");
+    world_end(&world);
+}
+END_TEST
+
+/* With a number or without, it is the same account. */
+START_TEST(test_invited_with_number)
+{
+    Client *other;
+    World world;
+
+    world_begin(&world);
+    other = come_in(&world, "otto", 1003);
+    client_say(world.harness, world.fay, "/lock\n/invite otto\n/invite otto~2");
+    client_say(world.harness, other, "/quit");
+    client_say(world.harness, world.otto, "/quit");
+    harness_turn(world.harness);
+    other = come_in(&world, "otto", 1003);
+    world.otto = come_in(&world, "otto", 1002);
+    ck_assert_str_eq(ask(&world, other, "/join #garden"), "-- You are in #garden now, with 1 other.\n");
+    ck_assert_str_eq(ask(&world, world.fay, "/invite otto"), "!! otto is invited into #garden already.\n");
+    ck_assert_ptr_nonnull(
+        strstr(ask(&world, world.fay, "/whois otto~2"), "-- otto~2" MARK_ " is in #lobby."));
+    ck_assert_str_eq(ask(&world, world.otto, "/join #garden"), "-- You are in #garden now, with 2 others.\n");
+    world_end(&world);
+}
+END_TEST
+
 /* Who ignores somebody is not pestered with invitations either. */
 START_TEST(test_ignored)
 {
@@ -230,5 +291,5 @@ END_TEST
 
 /* Ends */
 
-UNIT_MAIN("invite", test_invited_guest, test_invited_absent, test_invited_namesake, test_ignored,
-          test_many_invited, test_all_invited, test_all_end_at_once)
+UNIT_MAIN("invite", test_invited_guest, test_invited_absent, test_invited_namesake, test_invited_uid,
+          test_invited_with_number, test_ignored, test_many_invited, test_all_invited, test_all_end_at_once)

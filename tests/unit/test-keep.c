@@ -97,6 +97,12 @@ START_TEST(test_founded_by_namesake)
     harness_survive(world.harness);
     ck_assert_str_eq(ask(&world, world.otto, "/join #hut"),
                      "!! #hut is locked: by invitation only. Ask otto~2 for one.\n");
+    client_say(world.harness, world.otto, "/quit");
+    client_say(world.harness, other, "/quit");
+    harness_turn(world.harness);
+    other = client_account(world.harness, "otto", 1003);
+    harness_turn(world.harness);
+    ck_assert_str_eq(ask(&world, other, "/join #hut"), "-- You are in #hut now, alone.\n");
     ck_assert_str_eq(ask(&world, other, "/lock off"), "-- #hut is open: anybody may come in.\n");
     world_end(&world);
 }

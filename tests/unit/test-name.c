@@ -374,6 +374,39 @@ START_TEST(test_number)
 }
 END_TEST
 
+/* The names that one account may have had; in whatever order they are asked for. */
+START_TEST(test_one_login)
+{
+    static const struct {
+        const char *one, *other;
+        bool is_one;
+    } cases[] = {
+        {"john", "JOHN", true},
+        {"john", "john~2", true},
+        {"John~3", "john~12", true},
+        {"john", "johnny", false},
+        {"john~2", "johnny", false},
+        {"john~2", "johnny~2", false},
+        {"abcdefghijklmnopqrst", "abcdefghijklmnop~2", true},
+        {"abcdefghijklmnopqrst", "abcdefghijklmnopqrsu", false},
+        {"abcdefghijklmno", "abcdefghijklmnop~2", false},
+        {"", "john~2", false},
+        {"", "", false},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Name one = {.n = (uint8_t) strlen(cases[i].one)}, other = {.n = (uint8_t) strlen(cases[i].other)};
+
+        memcpy(one.bytes, cases[i].one, one.n);
+        memcpy(other.bytes, cases[i].other, other.n);
+        ck_assert_msg(name_is_one_login(&one, &other) == cases[i].is_one, "%s and %s", cases[i].one,
+                      cases[i].other);
+        ck_assert_msg(name_is_one_login(&other, &one) == cases[i].is_one, "%s and %s", cases[i].other,
+                      cases[i].one);
+    }
+}
+END_TEST
+
 START_TEST(test_same)
 {
     static const struct {
@@ -515,5 +548,5 @@ START_TEST(test_names_random)
 END_TEST
 
 UNIT_MAIN("name", test_parse_rejects, test_parse_marks, test_parse_accepts, test_parse_max_chars,
-          test_strerror, test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number, test_same,
-          test_guest, test_names_random)
+          test_strerror, test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number,
+          test_one_login, test_same, test_guest, test_names_random)
