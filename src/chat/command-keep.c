@@ -98,10 +98,21 @@ static void tell_person(Chat *chat, uint32_t who, uint32_t from, const char *tex
     while ((each = person_next(chat, each)) != who);
 }
 
+bool command_room_is_open(Chat *chat, uint32_t session, uint32_t room)
+{
+    const RoomRecord *record = &chat->state.rooms[room];
+
+    if (record->flags & ROOM_CLOSING)
+        chat_error(chat, session, "#%s is being closed.", record->name.bytes);
+    return !(record->flags & ROOM_CLOSING);
+}
+
 bool command_may_change(Chat *chat, uint32_t session, uint32_t room)
 {
     const RoomRecord *record = &chat->state.rooms[room];
 
+    if (!command_room_is_open(chat, session, room))
+        return false;
     if (keep_may_change(chat, room, session))
         return true;
     if (record->flags & ROOM_FOUNDED)
@@ -422,10 +433,6 @@ int command_close(Chat *chat, uint32_t session, Arguments arguments)
     if (room == SLOT_NONE || !may_keep(chat, session, room))
         return 0;
     name = chat->state.rooms[room].name;
-    if (chat->state.rooms[room].flags & ROOM_CLOSING) {
-        chat_error(chat, session, "#%s is just being closed.", name.bytes);
-        return 0;
-    }
     tell_act(chat, room, session, "closed the room");
     /* Who is in it is told when they are put out. */
     if (room_member(chat, room, session) == SLOT_NONE)

@@ -286,6 +286,8 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
     uint32_t room = session_record(chat, session)->current_room;
     const RoomRecord *record = &chat->state.rooms[room];
 
+    if (arguments.n > 0 && !command_room_is_open(chat, session, room))
+        return 0;
     if (arguments.n > chat->config->max_topic_length) {
         chat_error(chat, session, "A topic may have %u bytes; yours has %zu.", chat->config->max_topic_length,
                    arguments.n);

@@ -56,6 +56,8 @@ int command_undo(Chat *chat, uint32_t session, Arguments arguments)
     size_t n;
 
     (void) arguments;
+    if (!command_room_is_open(chat, session, room))
+        return 0;
     while (entry != NULL && (entry->is_taken_back || entry->is_recalled || !is_said_by(chat, entry, session)))
         entry = transcript_at(&chat->transcript, entry->prev);
     if (entry == NULL || entry->wall + UNDO_USEC < chat->wall) {

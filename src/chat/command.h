@@ -77,7 +77,10 @@ int command_history(Chat *chat, uint32_t session, Arguments arguments);
 bool command_history_must_wait(Chat *chat, uint32_t session, Arguments arguments);
 int command_search(Chat *chat, uint32_t session, Arguments arguments);
 bool command_search_must_wait(Chat *chat, uint32_t session, Arguments arguments);
-/* Whether the room is theirs to change. False: it is not, and they were told. */
+/* Whether something may still be said or set in the room: not between /close and the end of the turn. False:
+ * it is being closed, and they were told. */
+bool command_room_is_open(Chat *chat, uint32_t session, uint32_t room);
+/* Whether the room is open and theirs to change. False: it is not, and they were told. */
 bool command_may_change(Chat *chat, uint32_t session, uint32_t room);
 int command_undo(Chat *chat, uint32_t session, Arguments arguments);
 int command_delete(Chat *chat, uint32_t session, Arguments arguments);

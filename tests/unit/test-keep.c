@@ -374,6 +374,50 @@ START_TEST(test_close)
 }
 END_TEST
 
+/* Nothing is said or set in a room that has been closed, by its founder or an operator, until they are out.
+ */
+START_TEST(test_closing)
+{
+    static const char *const LINES[] = {"/topic roses", "/lock",        "/lock off",      "/lock topic",
+                                        "/hide",        "/invite otto", "/uninvite otto", "/give otto",
+                                        "/delete fay",  "/undo",        "/close",         "/close #garden",
+                                        "/invite"};
+    static const char REFUSAL[] = "!! #garden is being closed.\n";
+    Client *root;
+    World world;
+
+    world_begin(&world);
+    root = client_account(world.harness, "root", 0);
+    harness_turn(world.harness);
+    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
+        Client *clients[] = {world.fay, root, world.alice};
+        const RoomRecord *room;
+
+        client_say(world.harness, world.fay, "/join #garden\n/lock off\n/topic before\nsaid before");
+        client_say(world.harness, root, "/join #garden\nsaid before");
+        client_say(world.harness, world.alice, "/join #garden");
+        harness_turn(world.harness);
+        harness_take_all(world.harness);
+        client_type(world.fay, "/close\n", 7);
+        for (size_t k = 0; k < 2; k++) {
+            client_type(clients[k], LINES[i], strlen(LINES[i]));
+            client_type(clients[k], "\n", 1);
+        }
+        harness_turn(world.harness);
+        room = &world.harness->chat->state.rooms[room_named(&world, "garden")];
+        ck_assert_msg(room->flags == ROOM_CLOSING && room->topic_n == 6, "%s", LINES[i]);
+        harness_survive(world.harness);
+        harness_turn(world.harness);
+        for (size_t k = 0; k < 2; k++)
+            ck_assert_msg(strstr(client_take(clients[k]), REFUSAL) != NULL, "%s", LINES[i]);
+        ck_assert_str_eq(client_take(world.alice), "-- fay" MARK_ " closed the room\n"
+                                                   "-- #garden is closed. You are in #lobby now.\n");
+        ck_assert_uint_eq(room_named(&world, "garden"), SLOT_NONE);
+    }
+    world_end(&world);
+}
+END_TEST
+
 /* More than are put out in one turn. */
 START_TEST(test_close_crowd)
 {
@@ -520,5 +564,5 @@ START_TEST(test_random)
 END_TEST
 
 UNIT_MAIN("keep", test_kept, test_comes_back, test_founded_by_namesake, test_told, test_hidden, test_put_out,
-          test_founded, test_max_rooms, test_given_up, test_clock_is_set, test_close, test_close_crowd,
-          test_notes, test_random)
+          test_founded, test_max_rooms, test_given_up, test_clock_is_set, test_close, test_closing,
+          test_close_crowd, test_notes, test_random)
