@@ -121,7 +121,7 @@ bool command_join_must_wait(Chat *chat, uint32_t session, Arguments arguments)
 /* Why room_join() did not let them in. */
 static void tell_refused(Chat *chat, uint32_t session, const Name *name, int why)
 {
-    const char *founder;
+    const RoomRecord *record;
 
     switch (why) {
     case ROOM_TOO_MANY:
@@ -136,9 +136,11 @@ static void tell_refused(Chat *chat, uint32_t session, const Name *name, int why
                    chat->sessions[session].n_rooms);
         break;
     case ROOM_NOT_INVITED:
-        founder = chat->state.rooms[room_find(chat, name)].founder.bytes;
+        record = &chat->state.rooms[room_find(chat, name)];
+        /* Who only guesses the name of a hidden room is not told whose it is. */
         chat_error(chat, session, "#%s is locked: by invitation only. Ask %s for one.", name->bytes,
-                   founder[0] != '\0' ? founder : "an operator");
+                   record->founder.n > 0 && !(record->flags & ROOM_HIDDEN) ? record->founder.bytes
+                                                                           : "an operator");
         break;
     case ROOM_IS_CLOSED:
         chat_error(chat, session, "#%s is just being closed. Try again.", name->bytes);

@@ -175,6 +175,13 @@ START_TEST(test_hidden)
     ck_assert_str_eq(ask(&world, world.otto, "/rooms"),
                      "-- 3 rooms:\n-- #lobby (3)\n-- #garden (2, hidden)\n-- #shed (1)\n");
     ck_assert_ptr_nonnull(strstr(ask(&world, world.otto, "/whois fay"), "-- fay" MARK_ " is in #garden.\n"));
+    /* Whoever only guesses its name is not told whose it is. */
+    client_say(world.harness, world.fay, "/lock");
+    ck_assert_str_eq(ask(&world, world.alice, "/join #garden"),
+                     "!! #garden is locked: by invitation only. Ask an operator for one.\n");
+    client_say(world.harness, world.fay, "/hide off");
+    ck_assert_str_eq(ask(&world, world.alice, "/join #garden"),
+                     "!! #garden is locked: by invitation only. Ask fay for one.\n");
     world_end(&world);
 }
 END_TEST

@@ -65,7 +65,7 @@ START_TEST(test_come_back)
     ck_assert(recall(&world, kept)); /* once more is no harm */
     harness_survive(world.harness);
     check_answer(&world, world.alice, "/join #den",
-                 "!! #den is locked: by invitation only. Ask bea for one.\n");
+                 "!! #den is locked: by invitation only. Ask an operator for one.\n");
     check_answer(&world, world.bea, "/join #den", "-- You are in #den now, alone.\n-- Topic of #den: tea\n");
     check_answer(&world, world.bea, "/invite", "-- Invited into #den: alfred.\n");
     check_answer(&world, world.alice, "/topic mine",
