@@ -145,6 +145,18 @@ int command_me(Chat *chat, uint32_t session, Arguments arguments)
     return 0;
 }
 
+/*
+ * Whom an answer is for: person_address(), and between the uid of an account and its mark there are bits of
+ * the name, since the uid may be given to somebody else before there is an answer.
+ */
+static uint64_t reply_address(const Chat *chat, uint32_t session)
+{
+    uint64_t address = person_address(chat, session);
+
+    return person_is_verified(chat, session) ? address | chat->sessions[session].nick_hash << 33 >> 1
+                                             : address;
+}
+
 static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments text)
 {
     const SessionRecord *receiver = session_record(chat, to);
@@ -156,7 +168,7 @@ static void say_privately(Chat *chat, uint32_t session, uint32_t to, Arguments t
         SessionRecord *record = state_edit_session(&chat->state, each);
 
         record->reply_session = session;
-        record->reply_serial = person_address(chat, session);
+        record->reply_serial = reply_address(chat, session);
     } while ((each = person_next(chat, each)) != to);
     chat_tell_person(chat, to, ENTRY_PRIVATE, session, text.text, text.n);
     if (receiver->flags & SESSION_AWAY)
@@ -249,11 +261,11 @@ int command_msg(Chat *chat, uint32_t session, Arguments arguments)
 static uint32_t find_replied(const Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
+    uint32_t to = record->reply_session;
 
     if (record->reply_serial & PERSON_ADDRESS)
-        return session_find_account(chat, (uint32_t) record->reply_serial);
-    return session_record(chat, record->reply_session)->serial == record->reply_serial ? record->reply_session
-                                                                                       : SLOT_NONE;
+        to = session_find_account(chat, (uint32_t) record->reply_serial);
+    return to != SLOT_NONE && reply_address(chat, to) == record->reply_serial ? to : SLOT_NONE;
 }
 
 int command_reply(Chat *chat, uint32_t session, Arguments arguments)

@@ -22,15 +22,23 @@ enum {
 
 #define UNDO_USEC (5 * 60 * USEC_PER_SEC)
 
+static Name said_by(const Entry *entry)
+{
+    Name name = {.n = entry->nick_n};
+
+    memcpy(name.bytes, entry_nick(entry), entry->nick_n);
+    return name;
+}
+
 /* Whether that person said it, by whatever connection. */
 static bool is_said_by(const Chat *chat, const Entry *entry, uint32_t session)
 {
-    const SessionRecord *record = session_record(chat, session);
+    Name name = said_by(entry);
 
-    if (entry->from == record->serial)
+    if (entry->from == session_record(chat, session)->serial)
         return true;
-    return person_is_verified(chat, session) && entry->is_verified && entry->has_origin &&
-           entry_uid(entry) == record->peer.uid;
+    return entry->is_verified && entry->has_origin &&
+           person_is_account(chat, session, entry_uid(entry), &name);
 }
 
 /* Nobody hears it any more who has not yet, and the archive forgets it. */
@@ -42,8 +50,7 @@ static void take_back(Chat *chat, uint32_t room, const Entry *entry)
     note.kind = NOTE_TAKEN_BACK;
     note.taken_back.pos = entry->is_recalled ? 0 : entry->pos;
     note.taken_back.wall = entry->wall;
-    note.taken_back.nick.n = entry->nick_n;
-    memcpy(note.taken_back.nick.bytes, entry_nick(entry), entry->nick_n);
+    note.taken_back.nick = said_by(entry);
     transcript_take_back(&chat->transcript, entry);
     note_append(chat, room, SLOT_NONE, &note);
 }
@@ -93,10 +100,9 @@ static const Entry *find_said(const Chat *chat, const Entry *entry, const Name *
 {
     for (; entry != NULL && (*n_looked)++ < LOOKED_THROUGH;
          entry = transcript_at(&chat->transcript, entry->prev)) {
-        Name said_by = {.n = entry->nick_n};
+        Name name = said_by(entry);
 
-        memcpy(said_by.bytes, entry_nick(entry), entry->nick_n);
-        if (!entry->is_taken_back && name_is_same(&said_by, nick))
+        if (!entry->is_taken_back && name_is_same(&name, nick))
             return entry;
     }
     return NULL;

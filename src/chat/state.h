@@ -159,7 +159,7 @@ typedef struct __attribute__((aligned(64))) SessionRecord {
     uint32_t greet_others; /* how many others the greeting tells of */
     uint64_t lines_due, bytes_due;
     uint32_t connected, spoke; /* when it did: seconds since the epoch, good until 2106 */
-    uint64_t reply_serial;     /* who last said something in private */
+    uint64_t reply_serial;     /* who last said something in private: chat/command-person.c */
     uint32_t reply_session;
     Peer peer;
     Name nick;

@@ -177,6 +177,36 @@ START_TEST(test_uid_that_changed_hands)
 }
 END_TEST
 
+/* What is meant for who had the uid before, or was said by them, is not for who has it now. */
+START_TEST(test_next_of_uid)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *alice = come(harness, "alice", 1000), *zoe = client_named(harness, "zoe"), *bob;
+
+    client_say(harness, alice, "/msg zoe psst");
+    client_say(harness, alice, "said by alice");
+    client_say(harness, alice, "/quit");
+    harness_turn(harness);
+    bob = come(harness, "bob", 1000);
+    harness_take_all(harness);
+    client_say(harness, zoe, "/reply a secret");
+    ck_assert_str_eq(client_take(zoe),
+                     "!! Whoever spoke to you in private last has left. Your line was not sent.\n");
+    client_say(harness, bob, "/undo");
+    ck_assert_str_eq(client_take(bob), "!! You have said nothing in #lobby in the last five minutes.\n");
+    client_say(harness, bob, "/quit");
+    harness_turn(harness);
+    alice = come(harness, "Alice", 1000);
+    harness_survive(harness);
+    harness_take_all(harness);
+    client_say(harness, zoe, "/reply a secret");
+    ck_assert_str_eq(client_take(alice), "[12:03] (private) <zoe> a secret\n");
+    client_say(harness, alice, "/undo");
+    ck_assert_str_eq(client_take(alice), "-- Taken back, but for who has read it: said by alice\n");
+    harness_free(harness);
+}
+END_TEST
+
 /* A number behind the name is no other name. */
 START_TEST(test_uid_with_a_number)
 {
@@ -406,6 +436,6 @@ START_TEST(test_any_may_go)
 END_TEST
 
 UNIT_MAIN("person", test_login_names, test_same_name, test_numbered_name_is_nobody_elses,
-          test_long_name_with_a_number, test_uid_that_changed_hands, test_uid_with_a_number, test_displaced,
-          test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone, test_limits,
-          test_many_rooms, test_undo_of_many_names, test_any_may_go)
+          test_long_name_with_a_number, test_uid_that_changed_hands, test_next_of_uid, test_uid_with_a_number,
+          test_displaced, test_displaced_from_many_rooms, test_displaced_in_its_greeting, test_told_and_gone,
+          test_limits, test_many_rooms, test_undo_of_many_names, test_any_may_go)
