@@ -170,7 +170,8 @@ static bool entry_is_fine(const Check *check, const Entry *entry)
 {
     const StateHeader *header = check->state->header;
 
-    if (offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n +
+    if (entry->nick_n > NAME_MAX_BYTES || entry->room_n > NAME_MAX_BYTES ||
+        offsetof(Entry, data) + entry->nick_n + entry->room_n + entry->text_n +
                 entry_origin_size(entry->is_verified, entry->has_origin) >
             entry->size ||
         entry->kind < ENTRY_SAID || entry->kind > ENTRY_ACT || entry->from >= header->next_serial ||

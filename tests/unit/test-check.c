@@ -240,6 +240,30 @@ START_TEST(test_wrapped)
 }
 END_TEST
 
+/* Names are copied out of entries, to where a name fits. */
+START_TEST(test_long_names)
+{
+    Harness *harness = harness_new(NULL, 20);
+    Client *alice = client_named(harness, "alice");
+    State *state = &harness->chat->state;
+    Entry *entry;
+
+    client_say(harness, alice, "%0500d", 0);
+    entry = (Entry *) (uintptr_t) transcript_at(&harness->chat->transcript, state->rooms[0].last_said);
+    entry->text_n = 100;
+    entry->nick_n = NAME_MAX_BYTES;
+    ck_assert_ptr_null(check(state));
+    entry->nick_n = NAME_MAX_BYTES + 1;
+    ck_assert_str_eq(check(state), "an entry of the transcript");
+    entry->nick_n = 5;
+    entry->room_n = NAME_MAX_BYTES;
+    ck_assert_ptr_null(check(state));
+    entry->room_n = NAME_MAX_BYTES + 1;
+    ck_assert_str_eq(check(state), "an entry of the transcript");
+    harness_free(harness);
+}
+END_TEST
+
 /* No account has the last uid, which means everybody; and a person has so many sessions, and not one more. */
 START_TEST(test_accounts)
 {
@@ -266,4 +290,4 @@ START_TEST(test_accounts)
 }
 END_TEST
 
-UNIT_MAIN("check", test_damages, test_wrapped, test_accounts)
+UNIT_MAIN("check", test_damages, test_wrapped, test_long_names, test_accounts)
