@@ -15,6 +15,7 @@
 enum {
     TAG_BYTES = 32,
     ROWS_BETWEEN_LOOKS = 64, /* at the clock */
+    HIDDEN_STEP = 256,
     COLUMN_ROOM = LINE_N_COLUMNS,
 };
 
@@ -28,7 +29,7 @@ typedef struct Walk {
     char *match;       /* what FTS5 is asked for; owned */
     size_t n_match;
     int64_t *hidden; /* rooms; owned */
-    size_t n_hidden;
+    size_t n_hidden, n_places;
     unsigned n_rows;
     ArchivePage page;
 } Walk;
@@ -112,22 +113,65 @@ static int find_tag(Walk *walk, const char *sql, const NameKey *key, int64_t *re
 #define FIND_ROOM "SELECT id FROM rooms WHERE key = ?1"
 #define FIND_PERSON "SELECT id FROM people WHERE key = ?1"
 
+static int hide(Walk *walk, int64_t room)
+{
+    int64_t *more;
+
+    if (walk->n_hidden == walk->n_places) {
+        more = realloc(walk->hidden, (walk->n_places + HIDDEN_STEP) * sizeof *more);
+        if (more == NULL)
+            return error_origin(-ENOMEM);
+        walk->hidden = more;
+        walk->n_places += HIDDEN_STEP;
+    }
+    walk->hidden[walk->n_hidden++] = room;
+    return 0;
+}
+
 static int find_hidden(Walk *walk)
 {
     const ArchiveSearch *search = walk->search;
+    int r = 0;
 
-    for (size_t i = 0; i < search->n_hidden; i++) {
+    for (size_t i = 0; i < search->n_hidden && r == 0; i++) {
         int64_t room;
         bool is_known = true;
-        int r;
 
         r = find_tag(walk, FIND_ROOM, &search->hidden[i], &room, &is_known);
-        if (r != 0)
-            return error_trace(r);
-        if (is_known)
-            walk->hidden[walk->n_hidden++] = room;
+        if (r == 0 && is_known)
+            r = hide(walk, room);
     }
-    return 0;
+    return error_trace(r);
+}
+
+static bool is_known(const Walk *walk, int64_t room, const int64_t *known)
+{
+    for (size_t i = 0; i < walk->search->n_known; i++)
+        if (known[i] == room)
+            return true;
+    return false;
+}
+
+/* What the file itself says is a secret is one, whoever asks and whatever they remember. */
+static int find_secret(Walk *walk)
+{
+    _cleanup_(freep) int64_t *known = calloc(walk->search->n_known + 1, sizeof *known);
+    int64_t room = 0;
+    int r = 0;
+
+    if (known == NULL)
+        return error_origin(-ENOMEM);
+    for (size_t i = 0; i < walk->search->n_known && r == 0; i++)
+        r = SQL_NUMBER(walk->archive, FIND_ROOM, &known[i], SQL_NAME(&walk->search->known[i]));
+    while (r == 0) {
+        r = SQL_NUMBER(walk->archive, "SELECT min(id) FROM rooms WHERE id > ?1 AND flags & ?2", &room,
+                       SQL_INT(room), SQL_INT(walk->search->secret));
+        if (r != 0 || room == 0)
+            break;
+        if (!is_known(walk, room, known))
+            r = hide(walk, room);
+    }
+    return error_trace(r);
 }
 
 /* ({text} : ("a" "b"*)) AND ({tags} : r1) AND ({tags} : p2) NOT ({tags} : (r3 OR r4)) */
@@ -142,6 +186,8 @@ static int walk_ask(Walk *walk, bool *ret_is_possible)
         r = find_tag(walk, FIND_PERSON, walk->search->nick, &person, ret_is_possible);
     if (r == 0)
         r = find_hidden(walk);
+    if (r == 0 && walk->search->secret != 0)
+        r = find_secret(walk);
     if (r != 0)
         return error_trace(r);
     add_words(walk);
@@ -151,22 +197,21 @@ static int walk_ask(Walk *walk, bool *ret_is_possible)
         add_tag(walk, walk->n_match > 0 ? " AND {tags} : " : "{tags} : ", 'p', person);
     if (walk->n_match == 0)
         *ret_is_possible = false;
-    for (size_t i = 0; i < walk->n_hidden; i++)
+    for (size_t i = 0; i < MIN(walk->n_hidden, (size_t) ARCHIVE_SEARCH_INDEXED); i++)
         add_tag(walk, i == 0 ? " NOT {tags} : (" : "OR ", 'r', walk->hidden[i]);
     if (walk->n_hidden > 0)
         add_text(walk, ")");
     return 0;
 }
 
-static int walk_init(Walk *walk, size_t n_hidden)
+static int walk_init(Walk *walk)
 {
     /* Each byte of a word may become two, and there is something around each word and tag. */
-    size_t size =
-        2 * ARCHIVE_SEARCH_WORDS * (ARCHIVE_SEARCH_WORD_BYTES + TAG_BYTES) + 2 * TAG_BYTES * (n_hidden + 8);
+    size_t size = 2 * ARCHIVE_SEARCH_WORDS * (ARCHIVE_SEARCH_WORD_BYTES + TAG_BYTES) +
+                  2 * TAG_BYTES * (ARCHIVE_SEARCH_INDEXED + 8);
 
     walk->match = malloc(size);
-    walk->hidden = malloc((n_hidden + 1) * sizeof *walk->hidden);
-    return walk->match != NULL && walk->hidden != NULL ? 0 : error_origin(-ENOMEM);
+    return walk->match != NULL ? 0 : error_origin(-ENOMEM);
 }
 
 /* Through the partitions */
@@ -176,7 +221,7 @@ static bool is_late(Walk *walk)
     return walk->deadline != 0 && clock_monotonic() >= walk->deadline;
 }
 
-/* The index has left these out already; a file that somebody has tampered with is looked at twice. */
+/* The index has left most of these out already; a file that somebody has tampered with is looked at twice. */
 static bool is_hidden(const Walk *walk, int64_t room)
 {
     for (size_t i = 0; i < walk->n_hidden; i++)
@@ -271,7 +316,7 @@ int archive_search(Archive *archive, const ArchiveSearch *search, ArchiveLineFun
     walk.page.before = MIN(search->before, ARCHIVE_ID_END);
     if (search->budget != 0)
         walk.deadline = clock_monotonic() + search->budget;
-    r = walk_init(&walk, search->n_hidden);
+    r = walk_init(&walk);
     /* One state of the file: partitions may be dropped meanwhile. */
     if (r == 0)
         r = sql_begin_reading(archive, &is_begun);

@@ -18,6 +18,7 @@ enum {
     ARCHIVE_SEARCH_WORDS = 16,       /* further words are not looked for */
     ARCHIVE_SEARCH_WORD_BYTES = 200, /* nor further bytes of a word */
     ARCHIVE_SEARCH_HIDDEN = 1024,    /* rooms in `hidden`; the answer to more of them is -EINVAL */
+    ARCHIVE_SEARCH_INDEXED = 1024,   /* rooms left out by the index; of others each line is looked at */
 };
 
 typedef struct ArchiveSearch {
@@ -27,6 +28,9 @@ typedef struct ArchiveSearch {
     const NameKey *nick;   /* only by this person; NULL: by all */
     const NameKey *hidden; /* nothing from these rooms, whatever `room` says */
     size_t n_hidden;
+    uint32_t secret;      /* nothing from rooms that have one of these bits in their flags, */
+    const NameKey *known; /* but for these */
+    size_t n_known;
     uint64_t since;  /* usec since the epoch; only what was said then or later */
     uint64_t before; /* only ids below this; ARCHIVE_ID_END for the first page */
     unsigned n_max;  /* at most ARCHIVE_ROWS_MAX */

@@ -267,7 +267,7 @@ int archive_put_room(Archive *archive, const ArchiveRoom *record)
                 SQL_INT(record->has_founder && record->founder.is_verified ? record->founder.uid : 0)));
 }
 
-int archive_put_room_removed(Archive *archive, const Name *room)
+int archive_put_room_opened(Archive *archive, const Name *room)
 {
     NameKey key;
     int r;
@@ -282,9 +282,22 @@ int archive_put_room_removed(Archive *archive, const Name *room)
         return error_trace(r);
     return error_trace(SQL_RUN(archive,
                                "UPDATE rooms SET is_kept = 0, flags = 0, has_founder = 0, founder = NULL,"
-                               " founder_is_verified = 0, founder_uid = 0, topic = NULL, topic_wall = 0,"
-                               " topic_key = NULL, topic_nick = NULL, topic_is_verified = 0, topic_uid = 0"
-                               " WHERE key = ?1",
+                               " founder_is_verified = 0, founder_uid = 0 WHERE key = ?1",
+                               SQL_NAME(&key)));
+}
+
+int archive_put_room_removed(Archive *archive, const Name *room)
+{
+    NameKey key;
+    int r;
+
+    r = archive_put_room_opened(archive, room);
+    if (r != 0)
+        return error_trace(r);
+    name_fold(room->bytes, room->n, &key);
+    return error_trace(SQL_RUN(archive,
+                               "UPDATE rooms SET topic = NULL, topic_wall = 0, topic_key = NULL,"
+                               " topic_nick = NULL, topic_is_verified = 0, topic_uid = 0 WHERE key = ?1",
                                SQL_NAME(&key)));
 }
 

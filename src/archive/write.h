@@ -86,6 +86,8 @@ int archive_put_topic(Archive *archive, const ArchiveTopic *topic);
 
 /* Created, or changed; the topic stays as it is. */
 int archive_put_room(Archive *archive, const ArchiveRoom *record);
+/* Nothing is kept of it any more, but for its topic; it goes on. */
+int archive_put_room_opened(Archive *archive, const Name *room);
 /* Its topic and invitations go too; what was said there stays. */
 int archive_put_room_removed(Archive *archive, const Name *room);
 /* What was said there goes, and stays gone when archive_clean() (archive/purge.h) has run. */

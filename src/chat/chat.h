@@ -99,6 +99,7 @@ typedef struct Chat {
     void *look_up_userdata;
     ChatRecall recall; /* NULL: there is no archive */
     void *recall_userdata;
+    bool is_past_unknown;      /* what rooms are kept is not known yet: nobody founds one */
     uint64_t archived;         /* what stands before this position is in the archive, at least */
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */

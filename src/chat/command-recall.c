@@ -85,6 +85,7 @@ static HistoryKind parse_history(const Chat *chat, uint32_t session, Arguments a
 
     *ret_recall = recall_for(chat, session, RECALL_LAST);
     name_fold(room->name.bytes, room->name.n, &ret_recall->room);
+    ret_recall->is_secret = !!(room->flags & ROOM_SECRET);
     ret_recall->n = MAX(chat->config->history, 1U);
     if (word.n == 0 || parse_count(word, LIMIT_HISTORY, &ret_recall->n))
         return arguments.n == 0 ? HISTORY_LAST : HISTORY_WRONG;

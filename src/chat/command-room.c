@@ -150,6 +150,15 @@ static void tell_refused(Chat *chat, uint32_t session, const Name *name, int why
     }
 }
 
+/* It is new, and not its maker's. */
+static void answer_nobodys(Chat *chat)
+{
+    if (chat->is_past_unknown)
+        chat_answer(chat, "\nThe archive can not be read so far, so this one belongs to nobody.");
+    else
+        chat_answer(chat, "\nYou have %d rooms already, so this one belongs to nobody.", LIMIT_ROOMS_FOUNDED);
+}
+
 int command_join(Chat *chat, uint32_t session, Arguments arguments)
 {
     uint32_t room, n_rooms = chat->sessions[session].n_rooms;
@@ -161,21 +170,31 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
 
     if (!parse_room(chat, session, arguments, chat->config->max_nick_length, &name))
         return 0;
-    is_new = room_find(chat, &name) == SLOT_NONE;
-    has_past = ask_past(chat, session, &name, &recall);
+    has_past = ask_past(chat, session, &name, &recall) &&
+               chat_recall(chat, &recall, &recalled) == RECALL_ANSWERED && recalled.trouble == NULL;
+    if (has_past && room_find(chat, &name) == SLOT_NONE) {
+        r = recall_kept_of(chat, &name, &recalled);
+        if (r < 0)
+            return error_trace(r);
+    }
+    room = room_find(chat, &name);
+    is_new = room == SLOT_NONE;
+    /* Whoever made it when that was not known has not locked it. */
+    if (has_past && recall_is_secret(&recalled) && (is_new || !(chat->state.rooms[room].flags & ROOM_SECRET)))
+        has_past = false;
     r = room_join(chat, session, &name, &room);
     if (r != 0) {
         tell_refused(chat, session, &name, r);
         return MIN(r, 0);
     }
-    if (has_past && chat_recall(chat, &recall, &recalled) == RECALL_ANSWERED && recalled.trouble == NULL)
+    if (has_past)
         recall_room(chat, room, &recalled);
     state_edit_session(&chat->state, session)->current_room = room;
     answer_where(chat, room);
     if (chat->state.rooms[room].topic_n > 0)
         answer_topic(chat, room);
     if (is_new && person_is_verified(chat, session) && !keep_is_founder(chat, room, session))
-        chat_answer(chat, "\nYou have %d rooms already, so this one belongs to nobody.", LIMIT_ROOMS_FOUNDED);
+        answer_nobodys(chat);
     chat_answer_send(chat, session);
     if (chat->sessions[session].n_rooms > n_rooms) {
         (void) command_replay(chat, session, room, chat->config->history);

@@ -40,16 +40,16 @@ bool keep_is_seen(const Chat *chat, uint32_t room, uint32_t session)
            keep_may_change(chat, room, session);
 }
 
-size_t keep_secrets(const Chat *chat, uint32_t session, NameKey *ret_keys, size_t max)
+size_t keep_secrets(const Chat *chat, uint32_t session, bool may_know, NameKey *ret_keys, size_t max)
 {
     size_t n = 0;
 
     for (uint32_t room = 0; room < chat->room_slots.n_touched; room++) {
         const RoomRecord *record = &chat->state.rooms[room];
 
-        if (record->created_wall == 0 || !(record->flags & (ROOM_LOCKED | ROOM_HIDDEN)) ||
-            room_member(chat, room, session) != SLOT_NONE ||
-            (keep_may_enter(chat, room, session) && keep_is_seen(chat, room, session)))
+        if (record->created_wall == 0 || !(record->flags & ROOM_SECRET) ||
+            may_know != (room_member(chat, room, session) != SLOT_NONE ||
+                         (keep_may_enter(chat, room, session) && keep_is_seen(chat, room, session))))
             continue;
         if (n < max)
             name_fold(record->name.bytes, record->name.n, &ret_keys[n]);
@@ -65,20 +65,21 @@ bool keep_is_kept(const Chat *chat, uint32_t room)
     /* The lobby stays anyway, and nobody founds it. */
     if (room == ROOM_LOBBY)
         return flags & ROOM_SET;
-    return (flags & ROOM_FOUNDED) && ((flags & ROOM_SET) || chat->rooms[room].n_invited_accounts > 0);
+    return (flags & ROOM_SET) || chat->rooms[room].n_invited_accounts > 0;
 }
 
-/* Tells the archive what is kept of a room now, or that nothing is any more. */
+/* Tells the archive what is kept of a room now, or that nothing is any more: it is open, or it ends. */
 static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept)
 {
     const RoomRecord *record = &chat->state.rooms[room];
     bool is_kept = keep_is_kept(chat, room);
+    NoteKind nothing = record->flags & ROOM_CLOSING ? NOTE_ROOM_CLOSED : NOTE_ROOM_OPENED;
     Note note;
 
     if (!was_kept && !is_kept)
         return;
     memset(&note, 0, sizeof note);
-    note.kind = is_kept ? NOTE_ROOM : NOTE_ROOM_CLOSED;
+    note.kind = is_kept ? NOTE_ROOM : nothing;
     note.room.founder = record->founder;
     note.room.founder_uid = record->founder_uid;
     note.room.flags = record->flags;
@@ -89,7 +90,7 @@ static void note_invited(Chat *chat, uint32_t session, const InviteRecord *invit
 {
     Note note;
 
-    if (!invite_is_of_account(invite) || !(chat->state.rooms[invite->room].flags & ROOM_FOUNDED))
+    if (!invite_is_of_account(invite))
         return;
     memset(&note, 0, sizeof note);
     note.kind = kind;
@@ -241,8 +242,7 @@ void keep_recall_invite(Chat *chat, const RecalledInvite *recalled)
 {
     InviteRecord invite = {.whom = PERSON_ADDRESS | recalled->uid, .room = room_find(chat, &recalled->room)};
 
-    if (invite.room == SLOT_NONE || recalled->uid == UINT32_MAX ||
-        !(chat->state.rooms[invite.room].flags & ROOM_FOUNDED) ||
+    if (invite.room == SLOT_NONE || invite.room == ROOM_LOBBY || recalled->uid == UINT32_MAX ||
         name_parse_nick(recalled->name.bytes, recalled->name.n, &invite.name) != 0)
         return;
     (void) invite_add(chat, &invite);
@@ -257,8 +257,8 @@ void keep_begin_empty(Chat *chat, uint32_t room)
     chat->next_given_up = MIN(chat->next_given_up, ((uint64_t) now + ROOM_KEPT_SEC) * USEC_PER_SEC);
 }
 
-/* Of a room that was closed: the person of that session is out of it. */
-static void put_out(Chat *chat, uint32_t room, uint32_t session)
+/* The person of that session is out of a room, which `is` so. */
+static void put_out(Chat *chat, uint32_t room, uint32_t session, const char *is)
 {
     Name name = chat->state.rooms[room].name;
     uint32_t each = session;
@@ -266,7 +266,7 @@ static void put_out(Chat *chat, uint32_t room, uint32_t session)
     chat_reserve(chat, session);
     room_put_out(chat, session, room);
     do
-        chat_reply(chat, each, "#%s is closed. You are in #%s now.", name.bytes,
+        chat_reply(chat, each, "#%s is %s. You are in #%s now.", name.bytes, is,
                    chat->state.rooms[session_record(chat, each)->current_room].name.bytes);
     while ((each = person_next(chat, each)) != session);
     chat_commit(chat);
@@ -280,11 +280,26 @@ static void close_rooms(Chat *chat)
         if (chat->state.rooms[room].created_wall == 0 || !(chat->state.rooms[room].flags & ROOM_CLOSING))
             continue;
         while (chat->rooms[room].n_members > 0 && !chat_turn_is_full(chat))
-            put_out(chat, room, chat->members[chat->rooms[room].first_member].session);
+            put_out(chat, room, chat->members[chat->rooms[room].first_member].session, "closed");
         is_done = chat->rooms[room].n_members == 0;
     }
     if (is_done)
         chat->close_from = UINT64_MAX;
+}
+
+void keep_put_out_strangers(Chat *chat, uint32_t room)
+{
+    uint32_t member = chat->rooms[room].first_member;
+
+    while (member != SLOT_NONE) {
+        uint32_t session = chat->members[member].session;
+
+        member = chat->members[member].next_in_room;
+        if (keep_may_enter(chat, room, session))
+            continue;
+        put_out(chat, room, session, "locked");
+        member = chat->rooms[room].first_member; /* the others of that person are out of it, too */
+    }
 }
 
 static void give_up_empty(Chat *chat)

@@ -20,9 +20,9 @@ bool keep_may_change(const Chat *chat, uint32_t room, uint32_t session);
 bool keep_may_enter(const Chat *chat, uint32_t room, uint32_t session);
 /* Whether this person is told of the room. */
 bool keep_is_seen(const Chat *chat, uint32_t room, uint32_t session);
-/* The keys of rooms of which this person may know nothing: locked or hidden ones that are not theirs. How
+/* The keys of rooms that are locked or hidden: of those which this person may know, or of the others. How
  * many there are, of which the first `max` are written. */
-size_t keep_secrets(const Chat *chat, uint32_t session, NameKey *ret_keys, size_t max);
+size_t keep_secrets(const Chat *chat, uint32_t session, bool may_know, NameKey *ret_keys, size_t max);
 /* Whether it stays when nobody is in it. */
 bool keep_is_kept(const Chat *chat, uint32_t room);
 
@@ -43,6 +43,8 @@ void keep_note(Chat *chat, uint32_t room);
 /* What the archive has of a room that was kept before this state began. What is the case here counts more. 0,
  * or a negative errno. Belongs to a transaction, as the next. */
 int keep_recall(Chat *chat, const RecalledRoom *recalled);
+/* Whoever is in a room that they may not enter is put out, each person in a transaction. */
+void keep_put_out_strangers(Chat *chat, uint32_t room);
 void keep_recall_invite(Chat *chat, const RecalledInvite *recalled);
 
 /* The last one has left a room that is kept. */

@@ -15,6 +15,7 @@ static size_t note_size(const Note *note)
     switch (note->kind) {
     case NOTE_SEEN:
     case NOTE_ROOM_CLOSED:
+    case NOTE_ROOM_OPENED:
         return UP_TO(kind);
     case NOTE_RULE:
         return UP_TO(rule);
@@ -78,6 +79,7 @@ bool note_read(const Entry *entry, Note *ret_note)
     case NOTE_SEEN:
     case NOTE_RULE_ENDED:
     case NOTE_ROOM_CLOSED:
+    case NOTE_ROOM_OPENED:
     case NOTE_DELIVERED:
         return true;
     case NOTE_RULE:

@@ -26,6 +26,7 @@ typedef enum NoteKind {
     NOTE_TOPIC,       /* that a room has, for an archive that has not heard of it; `topic` */
     NOTE_TAKEN_BACK,  /* a line that was said in the entry's room; `taken_back` */
     NOTE_RULES,       /* these are in force, and no others; `rules` */
+    NOTE_ROOM_OPENED, /* nothing is kept of the entry's room any more, but it goes on */
 } NoteKind;
 
 typedef struct NoteRule {

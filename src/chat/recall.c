@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <string.h>
 
+#include "base/error.h"
 #include "base/macro.h"
 #include "base/text.h"
 #include "chat/chat.h"
@@ -118,6 +119,49 @@ static bool kept_is_fine(const RecalledRoom *room)
                                      memcmp(&parsed, &room->founder, sizeof parsed) == 0));
 }
 
+int recall_kept_of(Chat *chat, const Name *name, const Recalled *recalled)
+{
+    const Entry *entry;
+    Note note;
+
+    for (size_t at = 0; at < recalled->n; at += entry->size) {
+        RecalledInvite invite = {.room = *name};
+        RecalledRoom room = {.name = *name};
+        int r = 0;
+
+        entry = (const Entry *) (recalled->bytes + at);
+        if (entry->kind != ENTRY_NOTE || !note_read(entry, &note))
+            continue;
+        if (note.kind == NOTE_ROOM) {
+            room.founder = note.room.founder;
+            room.founder_uid = note.room.founder_uid;
+            room.flags = note.room.flags;
+            if (kept_is_fine(&room))
+                r = keep_recall(chat, &room);
+        } else if (note.kind == NOTE_INVITED) {
+            invite.name = note.invited.name;
+            invite.uid = note.invited.uid;
+            keep_recall_invite(chat, &invite);
+        }
+        if (r < 0)
+            return error_trace(r);
+    }
+    return 0;
+}
+
+bool recall_is_secret(const Recalled *recalled)
+{
+    const Entry *entry;
+    Note note;
+
+    for (size_t at = 0; at < recalled->n; at += entry->size) {
+        entry = (const Entry *) (recalled->bytes + at);
+        if (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == NOTE_ROOM)
+            return note.room.flags & ROOM_SECRET;
+    }
+    return false;
+}
+
 bool recall_kept(Chat *chat, const Recalled *recalled)
 {
     const RecalledKept *kept = (const RecalledKept *) recalled->bytes;
@@ -136,6 +180,12 @@ bool recall_kept(Chat *chat, const Recalled *recalled)
         chat_reserve(chat, SLOT_NONE);
         keep_recall_invite(chat, &kept->invites[i]);
         chat_commit(chat);
+    }
+    for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_rooms; i++) {
+        uint32_t room = room_find(chat, &kept->rooms[i].name);
+
+        if (room != SLOT_NONE)
+            keep_put_out_strangers(chat, room);
     }
     return true;
 }

@@ -28,7 +28,7 @@ enum {
 };
 
 typedef enum RecallKind {
-    RECALL_ROOM = 1, /* a room's topic and its last `n` lines: entries */
+    RECALL_ROOM = 1, /* a room's last `n` lines, its topic, and what is kept of it: entries */
     RECALL_KEPT,     /* rooms that are kept: RecalledKept */
     RECALL_RULES,    /* bans and mutes: NoteRule, each with its number */
     RECALL_LAST,     /* the last `n` lines of `room`: lines of text */
@@ -48,7 +48,8 @@ typedef struct Recall {
     uint32_t session; /* of the asker */
     uint32_t uid;
     uint32_t n, page;  /* pages begin with 1 */
-    uint16_t is_ascii; /* the mark of verified people is to be ASCII */
+    uint8_t is_ascii;  /* the mark of verified people is to be ASCII */
+    uint8_t is_secret; /* `room` is locked or hidden, and the asker may know it */
     uint16_t n_words;
     NameKey room, nick;
     char words[RECALL_WORDS_MAX];
@@ -100,6 +101,11 @@ typedef RecallState (*ChatRecall)(void *userdata, const Recall *recall, Recalled
 /* Puts what was said in a room before this state began in front of what has been said in it since, which has
  * to be nothing: what is newest, up to RECALL_ROOM_BYTES. Belongs to a transaction. */
 void recall_room(Chat *chat, uint32_t room, const Recalled *recalled);
+/* What is kept of a room that is not there becomes part of the state, if the answer has it. 0, or a negative
+ * errno. Belongs to a transaction. */
+int recall_kept_of(Chat *chat, const Name *name, const Recalled *recalled);
+/* Whether it is of a room that was locked or hidden. */
+bool recall_is_secret(const Recalled *recalled);
 /* Rules that were made before this state began. For each a transaction. False: that is enough for one turn;
  * doing it again is no harm. */
 bool recall_rules(Chat *chat, const Recalled *recalled);

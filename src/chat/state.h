@@ -175,7 +175,8 @@ enum {
     ROOM_LOCKED = 1 << 1,  /* only who is invited may come in */
     ROOM_HIDDEN = 1 << 2,  /* who is not in it is not told of it */
     ROOM_TOPIC_LOCKED = 1 << 3,
-    ROOM_CLOSING = 1 << 4, /* has been closed, and still has people to be put out */
+    ROOM_CLOSING = 1 << 4,                   /* has been closed, and still has people to be put out */
+    ROOM_SECRET = ROOM_LOCKED | ROOM_HIDDEN, /* what is said there is not for everybody */
     ROOM_SET = ROOM_LOCKED | ROOM_HIDDEN | ROOM_TOPIC_LOCKED, /* what a founder sets */
 };
 

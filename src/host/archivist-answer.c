@@ -23,15 +23,16 @@
 enum {
     TEXT_BYTES = LIMIT_REPLY_BYTES - 512, /* the command says a word of its own */
     LINE_BYTES = RECALL_LINE_MAX + 2 * NAME_MAX_BYTES + CLOCK_TEXT_MAX + 16, /* a page of these fits */
-    ENTRIES_BYTES = 2 * RECALL_ROOM_BYTES, /* of a room's past, with a topic; not all may be taken */
+    /* Of a room's past, with a topic, and who is invited; not all may be taken. */
+    ENTRIES_BYTES = 2 * RECALL_ROOM_BYTES + LIMIT_INVITES_ROOM * (sizeof(Entry) + sizeof(NoteInvited) + 16),
     RULES_BYTES = LIMIT_RULES * sizeof(NoteRule),
 };
 
 /* What is being put together. */
 typedef struct Collected {
     const Recall *recall;
-    const NameKey *hidden; /* rooms */
-    size_t n_hidden;
+    const NameKey *hidden; /* rooms; behind them those that are known */
+    size_t n_hidden, n_known;
     char *bytes; /* owned */
     size_t n, size;
     unsigned n_seen; /* lines of text, of all pages */
@@ -113,8 +114,29 @@ static int put_line(void *userdata, const ArchiveLine *line)
     return 0;
 }
 
+static int take_flags(void *userdata, const ArchiveRoomRow *row)
+{
+    *(uint32_t *) userdata = row->record.flags;
+    return 0;
+}
+
+/* What the archive says is locked or hidden is so, even if the chat does not remember. */
+static int look_whether_secret(Archive *archive, const Recall *recall, bool *ret_is_secret)
+{
+    uint32_t flags = 0;
+    int r = archive_load_room(archive, &recall->room, take_flags, &flags);
+
+    *ret_is_secret = (flags & ROOM_SECRET) && !recall->is_secret;
+    return error_trace(r);
+}
+
 static int answer_last(Archive *archive, Collected *answer)
 {
+    bool is_secret;
+    int r = look_whether_secret(archive, answer->recall, &is_secret);
+
+    if (r != 0 || is_secret)
+        return error_trace(r);
     return error_trace(archive_last_lines(archive, &answer->recall->room, ARCHIVE_ID_END, answer->recall->n,
                                           put_line, answer));
 }
@@ -124,7 +146,11 @@ static int answer_between(Archive *archive, Collected *answer)
     const ArchiveSpan span = {.from = answer->recall->from,
                               .to = answer->recall->to,
                               .n_max = answer->recall->n * answer->recall->page + 1};
+    bool is_secret;
+    int r = look_whether_secret(archive, answer->recall, &is_secret);
 
+    if (r != 0 || is_secret)
+        return error_trace(r);
     return error_trace(archive_lines_between(archive, &answer->recall->room, &span, put_line, answer));
 }
 
@@ -138,6 +164,9 @@ static int answer_search(Archive *archive, Collected *answer, Recalled *recalled
         .nick = recall->nick.n > 0 ? &recall->nick : NULL,
         .hidden = answer->hidden,
         .n_hidden = answer->n_hidden,
+        .secret = ROOM_SECRET,
+        .known = answer->hidden + answer->n_hidden,
+        .n_known = answer->n_known,
         .since = recall->from,
         .before = ARCHIVE_ID_END,
         .n_max = recall->n * recall->page + 1,
@@ -234,14 +263,55 @@ static int put_topic(void *userdata, const ArchiveRoomRow *row)
     return 0;
 }
 
-/* The topic comes last, so that it is there in any case. */
+static void put_note(Collected *answer, const Note *note, size_t n)
+{
+    const EntryDraft draft = {
+        .kind = ENTRY_NOTE, .text = (const char *) note, .text_n = n, .is_recalled = true};
+
+    put_entry(answer, &draft);
+}
+
+static int put_kept(void *userdata, const ArchiveRoomRow *row)
+{
+    Note note;
+
+    (void) put_topic(userdata, row);
+    if (!row->is_kept)
+        return 0;
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_ROOM;
+    note.room.founder = row->record.has_founder ? row->record.founder.nick : (Name){0};
+    note.room.founder_uid = row->record.founder.uid;
+    note.room.flags = row->record.flags;
+    put_note(userdata, &note, offsetof(Note, room) + sizeof note.room);
+    return 0;
+}
+
+static int put_invited(void *userdata, const ArchiveInvite *invite)
+{
+    Collected *answer = userdata;
+    Note note;
+
+    if (!name_has_key(&invite->room, &answer->recall->room))
+        return 0;
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_INVITED;
+    note.invited.name = invite->name;
+    note.invited.uid = invite->uid;
+    put_note(answer, &note, offsetof(Note, invited) + sizeof note.invited);
+    return 0;
+}
+
+/* What comes last is there in any case. */
 static int answer_room(Archive *archive, Collected *answer)
 {
     int r = archive_last_lines(archive, &answer->recall->room, ARCHIVE_ID_END, answer->recall->n, put_said,
                                answer);
 
     if (r == 0)
-        r = archive_load_room(archive, &answer->recall->room, put_topic, answer);
+        r = archive_load_room(archive, &answer->recall->room, put_kept, answer);
+    if (r == 0)
+        r = archive_load_invites(archive, put_invited, answer);
     return error_trace(r);
 }
 
@@ -456,7 +526,8 @@ static Question *next_question(Core *core)
 /* With the lock held, which is given up in the meantime. */
 static void answer_next(Core *core, Question *question, Archive **archive)
 {
-    Collected answer = {.hidden = question->hidden, .n_hidden = question->n_hidden};
+    Collected answer = {
+        .hidden = question->hidden, .n_hidden = question->n_hidden, .n_known = question->n_known};
     Recalled recalled = {0};
     int r = 0;
 

@@ -30,8 +30,8 @@ typedef struct Question {
     Recall recall;
     Recalled recalled;
     char *memory;    /* owned; what `recalled` has */
-    NameKey *hidden; /* owned */
-    size_t n_hidden;
+    NameKey *hidden; /* owned; behind them those that are known */
+    size_t n_hidden, n_known;
 } Question;
 
 struct Core {

@@ -170,7 +170,7 @@ static int put_room_closed(Writing *writing, const Name *room)
     r = archive_load_room(writing->archive, &key, take_flags, &flags);
     if (r == 0)
         r = archive_put_room_removed(writing->archive, room);
-    if (r == 0 && (flags & (ROOM_LOCKED | ROOM_HIDDEN)))
+    if (r == 0 && (flags & ROOM_SECRET))
         r = archive_put_room_forgotten(writing->archive, room);
     return error_trace(r);
 }
@@ -212,6 +212,8 @@ static int put_note(Writing *writing, const Entry *entry)
         return error_trace(put_room(writing, &room, &note.room));
     case NOTE_ROOM_CLOSED:
         return error_trace(put_room_closed(writing, &room));
+    case NOTE_ROOM_OPENED:
+        return error_trace(archive_put_room_opened(archive, &room));
     case NOTE_INVITED:
         return error_trace(archive_put_invite(archive, &invite));
     case NOTE_UNINVITED:

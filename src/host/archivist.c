@@ -301,12 +301,13 @@ static bool core_is_stuck(const Core *core, uint64_t now)
 /* False: all places are taken, or there is no memory. */
 static bool core_ask(Core *core, const Recall *recall, const ArchivistHidden *hidden, uint64_t now)
 {
-    NameKey *rooms = hidden->n > 0 ? malloc(hidden->n * sizeof *rooms) : NULL;
+    size_t n = hidden->n + hidden->n_known;
+    NameKey *rooms = n > 0 ? malloc(n * sizeof *rooms) : NULL;
 
-    if (hidden->n > 0 && rooms == NULL)
+    if (n > 0 && rooms == NULL)
         return false;
-    if (hidden->n > 0)
-        memcpy(rooms, hidden->rooms, hidden->n * sizeof *rooms);
+    if (n > 0)
+        memcpy(rooms, hidden->rooms, n * sizeof *rooms);
     for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++) {
         Question *question = &core->questions[i];
 
@@ -318,7 +319,8 @@ static bool core_ask(Core *core, const Recall *recall, const ArchivistHidden *hi
                                .asked = now,
                                .recall = *recall,
                                .hidden = rooms,
-                               .n_hidden = hidden->n};
+                               .n_hidden = hidden->n,
+                               .n_known = hidden->n_known};
         (void) pthread_cond_broadcast(&core->wake);
         return true;
     }

@@ -92,10 +92,11 @@ void archivist_finish(Archivist *archivist, uint64_t usec);
 /* Answers come after all that was given before the question is there. */
 RecallState archivist_ask(Archivist *archivist, const Recall *recall, uint64_t now, Recalled *ret_recalled);
 
-/* The same of a search that tells nothing of some rooms. */
+/* The same of a search that tells nothing of some rooms, and of those that the archive says are locked or
+ * hidden only of some. */
 typedef struct ArchivistHidden {
-    const NameKey *rooms; /* copied */
-    size_t n;             /* at most ARCHIVE_SEARCH_HIDDEN */
+    const NameKey *rooms; /* first those of which nothing is told, then the others; copied */
+    size_t n, n_known;    /* each at most ARCHIVE_SEARCH_HIDDEN */
 } ArchivistHidden;
 RecallState archivist_search(Archivist *archivist, const Recall *recall, const ArchivistHidden *hidden,
                              uint64_t now, Recalled *ret_recalled);

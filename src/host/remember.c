@@ -213,14 +213,20 @@ static void give(Server *server)
 
 /* Questions */
 
-/* Who searches is not told of rooms that they may not know. */
+/* Who searches is not told of rooms that they may not know: of the others, as many as there is a place for.
+ */
 static RecallState search(Server *server, const Recall *question, Recalled *ret_recalled)
 {
-    _cleanup_(freep) NameKey *rooms = calloc(ARCHIVE_SEARCH_HIDDEN, sizeof *rooms);
+    const size_t max = ARCHIVE_SEARCH_HIDDEN;
+    _cleanup_(freep) NameKey *rooms = calloc(2 * max, sizeof *rooms);
     ArchivistHidden hidden = {.rooms = rooms};
+    size_t n_known;
 
-    if (rooms != NULL)
-        hidden.n = keep_secrets(server->chat, question->session, rooms, ARCHIVE_SEARCH_HIDDEN);
+    if (rooms != NULL) {
+        hidden.n = keep_secrets(server->chat, question->session, false, rooms, max);
+        n_known = keep_secrets(server->chat, question->session, true, rooms + MIN(hidden.n, max), max);
+        hidden.n_known = MIN(n_known, max);
+    }
     if (rooms != NULL && hidden.n <= ARCHIVE_SEARCH_HIDDEN)
         return archivist_search(server->remember.archivist, question, &hidden, server->chat->now,
                                 ret_recalled);
@@ -236,6 +242,12 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     /* Nobody waits for it, and it will be asked again. */
     if (question->kind == RECALL_PERSON && !server->remember.status.is_open)
         return RECALL_AWAITED;
+    /* What is kept of a room may be over by what has not been written. */
+    if (question->kind == RECALL_ROOM && !server->remember.status.is_open) {
+        if (ret_recalled != NULL)
+            *ret_recalled = (Recalled){.trouble = "The archive is not open"};
+        return RECALL_ANSWERED;
+    }
     /* What was just said is part of the answer. */
     give(server);
     if (question->kind == RECALL_SEARCH)
@@ -243,14 +255,16 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     return archivist_ask(server->remember.archivist, question, server->chat->now, ret_recalled);
 }
 
-/* False: they are not all there yet. Without the rules of before, numbers would be given out twice. */
-static bool begin_rules(Server *server, const Recalled *recalled)
+/* False: that is not all there yet. Without the rules of before, numbers would be given out twice; without
+ * the rooms, they would be anybody's. */
+static bool begin_with(Server *server, const Recalled *recalled, const char *what,
+                       bool (*take)(Chat *chat, const Recalled *recalled))
 {
     Remember *remember = &server->remember;
     uint64_t now = server->chat->now;
 
     if (recalled->trouble == NULL)
-        return recall_rules(server->chat, recalled);
+        return take(server->chat, recalled);
     remember->next_try = now + TRY_USEC;
     if (!remember->status.is_open)
         return false;
@@ -259,8 +273,7 @@ static bool begin_rules(Server *server, const Recalled *recalled)
     if (now < remember->give_up)
         return false;
     log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
-              "The bans and mutes that are archived can not be read, and are not in force: %s.",
-              recalled->trouble);
+              "The %s that are archived can not be read, and are not in force: %s.", what, recalled->trouble);
     return true;
 }
 
@@ -283,10 +296,10 @@ static void begin_chat(Server *server)
         (is_new && archivist_ask(server->remember.archivist, &lobby, now, NULL) != RECALL_ANSWERED))
         return;
     if (archivist_ask(server->remember.archivist, &rules, now, &recalled) != RECALL_ANSWERED ||
-        !begin_rules(server, &recalled))
+        !begin_with(server, &recalled, "bans and mutes", recall_rules))
         return;
-    if (archivist_ask(server->remember.archivist, &kept, now, &recalled) == RECALL_ANSWERED &&
-        recalled.trouble == NULL && !recall_kept(chat, &recalled))
+    if (archivist_ask(server->remember.archivist, &kept, now, &recalled) != RECALL_ANSWERED ||
+        !begin_with(server, &recalled, "locks of rooms", recall_kept))
         return;
     chat_reserve(chat, SLOT_NONE);
     if (is_new && archivist_ask(server->remember.archivist, &lobby, now, &recalled) == RECALL_ANSWERED &&
@@ -294,6 +307,7 @@ static void begin_chat(Server *server)
         recall_room(chat, ROOM_LOBBY, &recalled);
     *(uint64_t *) state_edit(&chat->state, &header->archive.recalled, sizeof header->archive.recalled) = 1;
     chat_commit(chat);
+    chat->is_past_unknown = false;
 }
 
 /* Beginning and ending */
@@ -328,6 +342,7 @@ static void remember_open(Server *server, const char *path, const ArchivistSetti
     }
     remember->status = (ArchivistStatus){0};
     server->chat->archived = header->archive.from;
+    server->chat->is_past_unknown = header->archive.recalled == 0;
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
     remember->n_told_aside = 0;
@@ -412,6 +427,7 @@ void remember_close(Server *server, bool is_last)
         finish(server);
     remember->archivist = archivist_free(remember->archivist, is_last ? END_USEC : LEAVE_USEC);
     server->chat->recall = NULL;
+    server->chat->is_past_unknown = false;
 }
 
 /* Turns */

@@ -295,6 +295,78 @@ START_TEST(hanging)
 }
 END_TEST
 
+/* Somebody has the file when the service begins: what is kept of rooms is not known, and nobody is told of
+ * what was said in one that was locked, nor gets it. */
+START_TEST(hanging_with_a_locked_room)
+{
+    Daemon *daemon = daemon_start(.has_archive = true, .no_runtime_directory = true,
+                                  .config = daemon_config_operators(DAEMON_CONFIG), LISTENERS);
+    Client *root = client_open(daemon, .listener = LOCAL), *alice;
+    sqlite3 *other;
+
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/join #den");
+    client_say(root, "/lock");
+    client_say(root, "the code is swordfish");
+    client_say(root, "/search swordfish");
+    client_expect(root, "-- {any} the code is swordfish");
+    daemon_end(daemon);
+    daemon_close_clients(daemon);
+    other = past_open(daemon);
+    past_do(other, "BEGIN IMMEDIATE");
+    daemon_start_again(daemon);
+    alice = client_connect_as(daemon, "alice");
+    client_say(alice, "/search swordfish");
+    client_expect_next(alice, "-- Nothing like that was said.");
+    client_say(alice, "/join #den");
+    client_expect_next(alice, "-- You are in #den now, alone.");
+    client_say(alice, "/history 20");
+    client_expect_next(alice, "-- Nothing is remembered of #den.");
+    past_do(other, "COMMIT");
+    past_close(other);
+    client_expect_next(alice, "-- #den is locked. You are in #lobby now.");
+    client_say(alice, "/join #den");
+    client_expect_next(alice, "!! #den is locked: {any}");
+    client_say(alice, "/search swordfish");
+    client_expect_next(alice, "-- Nothing like that was said.");
+    root = client_open(daemon, .listener = LOCAL);
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/join #den");
+    client_expect(root, "[{time}] <{word}> the code is swordfish");
+    daemon_stop(daemon);
+}
+END_TEST
+
+/* An unlocked room keeps what was said, and its topic; a closed one does not. */
+START_TEST(unlocked)
+{
+    Daemon *daemon =
+        daemon_start(.has_archive = true, .config = daemon_config_operators(DAEMON_CONFIG), LISTENERS);
+    Client *root = client_open(daemon, .listener = LOCAL);
+
+    client_expect(root, "-- Welcome to {any}");
+    client_say(root, "/join #den");
+    client_say(root, "/topic roses");
+    client_say(root, "before");
+    client_say(root, "/lock");
+    client_say(root, "within");
+    client_say(root, "/lock off");
+    client_say(root, "/seen nobody");
+    client_expect(root, "-- Nobody called nobody has been seen.");
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM lines"), 2);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rooms WHERE topic = 'roses' AND flags = 0"),
+                     1);
+    client_say(root, "/lock");
+    client_say(root, "/close");
+    client_expect(root, "-- #den is closed. {any}");
+    client_say(root, "/seen nobody");
+    client_expect(root, "-- Nobody called nobody has been seen.");
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM lines"), 0);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM rooms WHERE topic IS NOT NULL"), 0);
+    daemon_stop(daemon);
+}
+END_TEST
+
 /* Whoever asked has gone when there is no answer in time: nothing goes round and round for them. */
 START_TEST(asker_gone)
 {
@@ -427,5 +499,5 @@ START_TEST(no_folder)
 END_TEST
 
 SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
-           {locked, 0}, {locked_at_the_end, 0}, {hanging, 0}, {asker_gone, 0}, {damaged, 0},
-           {damaged_with_bans, 0}, {no_folder, 0})
+           {locked, 0}, {locked_at_the_end, 0}, {hanging, 0}, {hanging_with_a_locked_room, 0}, {unlocked, 0},
+           {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0}, {no_folder, 0})

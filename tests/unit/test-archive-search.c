@@ -270,6 +270,52 @@ START_TEST(test_filters)
 }
 END_TEST
 
+static void search_expect(Fixture *fixture, const ArchiveSearch *search, const char *expected)
+{
+    ArchivePage page;
+
+    ck_assert_int_eq(archive_search(fixture->archive, search, fixture_on_line, fixture, &page), 0);
+    fixture_expect(fixture, expected);
+}
+
+/* Rooms that are secret by what is kept of them, but for those that are known; more than the index leaves
+ * out. */
+START_TEST(test_secret)
+{
+    Fixture *fixture = fixture_new_open();
+    NameKey known[] = {fixture_key("nowhere"), fixture_key("room7")};
+    ArchiveSearch search = {
+        .words = "hello", .n_words = 5, .secret = 6, .before = ARCHIVE_ID_END, .n_max = ARCHIVE_ROWS_MAX};
+    char name[16];
+
+    for (unsigned i = 0; i < ARCHIVE_SEARCH_INDEXED + 3; i++) {
+        ArchiveRoom room = {.flags = i % 2 == 0 ? 2 : 13};
+
+        (void) snprintf(name, sizeof name, "room%u", i);
+        room.room = fixture_name(name);
+        fixture_say(fixture, i + 1, name, "bob", "hello");
+        ck_assert_int_eq(archive_put_room(fixture->archive, &room), 0);
+    }
+    fixture_say(fixture, 5000, "lobby", "bob", "hello");
+    fixture_commit(fixture, 5000);
+    search_expect(fixture, &search, "5000 lobby <bob> hello\n");
+    search.known = known;
+    search.n_known = 2;
+    search_expect(fixture, &search, "5000 lobby <bob> hello\n8 room7 <bob> hello\n");
+    search.room = &known[1];
+    search_expect(fixture, &search, "8 room7 <bob> hello\n");
+    search.n_known = 1;
+    search_expect(fixture, &search, "");
+    search.room = NULL;
+    search.n_known = 0;
+    search.secret = 2;
+    search.n_max = 1;
+    search.before = archive_id(1, 5000 * 8);
+    search_expect(fixture, &search, "1026 room1025 <bob> hello\n");
+    fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(test_many_hidden)
 {
     Fixture *fixture = fixture_new_open();
@@ -417,5 +463,5 @@ START_TEST(test_full_part)
 }
 END_TEST
 
-UNIT_MAIN("archive-search", test_words, test_syntax, test_garbage, test_filters, test_many_hidden, test_pages,
-          test_late, test_full_part)
+UNIT_MAIN("archive-search", test_words, test_syntax, test_garbage, test_filters, test_secret,
+          test_many_hidden, test_pages, test_late, test_full_part)

@@ -481,9 +481,9 @@ START_TEST(test_notes)
         {"/invite otto", {NOTE_INVITED}},
         {"/lock off", {NOTE_ROOM}},
         {"/hide off", {NOTE_ROOM}},
-        {"/uninvite otto", {NOTE_UNINVITED, NOTE_ROOM_CLOSED}},
+        {"/uninvite otto", {NOTE_UNINVITED, NOTE_ROOM_OPENED}},
         {"/invite otto", {NOTE_ROOM, NOTE_INVITED}},
-        {"/kick otto", {NOTE_UNINVITED, NOTE_ROOM_CLOSED}},
+        {"/kick otto", {NOTE_UNINVITED, NOTE_ROOM_OPENED}},
         {"/lock topic", {NOTE_ROOM}},
         {"/give otto", {NOTE_ROOM}},
     };

@@ -302,10 +302,13 @@ START_TEST(test_of_a_guest)
     client_say(world.harness, world.mallory, "/join #shed");
     ck_assert_ptr_nonnull(strstr(client_take(world.mallory),
                                  "!! #shed is locked: by invitation only. Ask an operator for one.\n"));
-    /* It is gone with the last who leaves. */
+    /* It stays locked without anybody in it. */
     client_say(world.harness, world.people[GUEST], "/leave #shed");
     client_say(world.harness, world.people[VERIFIED], "/leave #shed");
     client_say(world.harness, world.people[OPERATOR], "/leave #shed");
+    client_say(world.harness, world.mallory, "/join #shed");
+    ck_assert_ptr_nonnull(strstr(client_take(world.mallory), "!! #shed is locked: by invitation only."));
+    client_say(world.harness, world.people[OPERATOR], "/join #shed\n/lock off\n/leave #shed");
     client_say(world.harness, world.mallory, "/join #shed");
     ck_assert_ptr_nonnull(strstr(client_take(world.mallory), "-- You are in #shed now, alone.\n"));
     world_end(&world);

@@ -35,6 +35,7 @@ static const Note NOTES[] = {
     {.kind = NOTE_DELIVERED, .number = 8},
     {.kind = NOTE_TOPIC, .topic = {.by = {3, "bob"}, .n = 3, .text = "tea"}},
     {.kind = NOTE_TAKEN_BACK, .taken_back = {.pos = 8, .wall = 9, .nick = {3, "bob"}}},
+    {.kind = NOTE_ROOM_OPENED},
     {.kind = NOTE_RULES},
     {.kind = NOTE_RULES, .rules = {.n = 2, .numbers = {7, 9}}},
     {.kind = NOTE_RULES, .rules = {.n = LIMIT_RULES, .numbers = {[LIMIT_RULES - 1] = 9}}},
@@ -101,7 +102,7 @@ START_TEST(test_refused)
 {
     const Note notes[] = {
         {.kind = 0},
-        {.kind = NOTE_RULES + 1},
+        {.kind = NOTE_ROOM_OPENED + 1},
         {.kind = UINT64_MAX},
         {.kind = NOTE_RULE, .rule = {.reason_n = LIMIT_REASON_BYTES + 1}},
         {.kind = NOTE_RULE, .rule = {.whom = {NAME_MAX_BYTES + 1, ""}}},

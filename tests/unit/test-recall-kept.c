@@ -147,7 +147,7 @@ END_TEST
 static bool is_secret(const World *world, const Client *client, const char *room)
 {
     NameKey keys[8];
-    size_t n = keep_secrets(world->harness->chat, client->session, keys, N_ELEMENTS(keys));
+    size_t n = keep_secrets(world->harness->chat, client->session, false, keys, N_ELEMENTS(keys));
 
     for (size_t i = 0; i < MIN(n, N_ELEMENTS(keys)); i++)
         if (keys[i].n == strlen(room) && memcmp(keys[i].bytes, room, keys[i].n) == 0)
@@ -168,7 +168,7 @@ START_TEST(test_secrets)
     ck_assert(!is_secret(&world, world.dora, "den") && !is_secret(&world, world.dora, "nook"));
     client_say(world.harness, world.mallory, "/join #nook");
     ck_assert(!is_secret(&world, world.mallory, "nook"));
-    ck_assert_uint_eq(keep_secrets(world.harness->chat, world.alice->session, NULL, 0), 1);
+    ck_assert_uint_eq(keep_secrets(world.harness->chat, world.alice->session, false, NULL, 0), 1);
     world_end(&world);
 }
 END_TEST

@@ -331,6 +331,79 @@ START_TEST(test_join)
 }
 END_TEST
 
+static void past_add_note(Past *past, const Note *note)
+{
+    past_add(past, ENTRY_NOTE, "", (const char *) note, sizeof *note);
+}
+
+/* A room that is kept and is not in the state comes back first, and is entered by who may. */
+START_TEST(test_join_kept)
+{
+    static Past past;
+    World world;
+    Client *bob, *otto;
+
+    world_begin(&world);
+    past_add(&past, ENTRY_SAID, "bob", "the code is 7", 13);
+    past_add(&past, ENTRY_TOPIC, "bob", "codes", 5);
+    past_add_note(&past, &(Note){.kind = NOTE_ROOM,
+                                 .room = {.founder = {3, "bob"},
+                                          .founder_uid = 1001,
+                                          .flags = ROOM_FOUNDED | ROOM_LOCKED | ROOM_HIDDEN}});
+    past_add_note(&past, &(Note){.kind = NOTE_INVITED, .invited = {.name = {4, "otto"}, .uid = 1002}});
+    past_answers(&world, &past);
+    expect(&world, "/join #den", "!! #den is locked: by invitation only. Ask bob for one.\n");
+    expect(&world, "/rooms", "-- 1 room:\n-- #lobby (1)\n");
+    harness_survive(world.harness);
+    world_attach(&world);
+    otto = client_account(world.harness, "otto", 1002);
+    bob = client_account(world.harness, "bob", 1001);
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, otto, "/join #den");
+    ck_assert_str_eq(client_take(otto), "-- You are in #den now, alone.\n-- Topic of #den: codes\n"
+                                        "[12:03] <bob> the code is 7\n");
+    client_say(world.harness, bob, "/join #den\n/lock off\n/hide off");
+    ck_assert_ptr_nonnull(strstr(client_take(bob), "-- #den is open: anybody may come in.\n"));
+    expect(&world, "/join #den",
+           "-- You are in #den now, with 2 others.\n-- Topic of #den: codes\n[12:03] <bob> the code is 7\n");
+    world_end(&world);
+}
+END_TEST
+
+/* While nobody knows what is kept, nobody founds what may be somebody's; whoever is there then is put out. */
+START_TEST(test_join_unknown)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    const Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+    World world;
+    Client *bob;
+
+    world_begin(&world);
+    world.answer = (Recalled){.trouble = "The disk is full"};
+    world.harness->chat->is_past_unknown = true;
+    bob = client_account(world.harness, "bob", 1001);
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, bob, "/join #den\n/lock");
+    ck_assert_str_eq(client_take(bob),
+                     "-- You are in #den now, alone.\n-- The archive can not be read so far, so "
+                     "this one belongs to nobody.\n"
+                     "!! #den belongs to nobody: only operators can do that there.\n");
+    kept->n_rooms = 1;
+    kept->rooms[0] = (RecalledRoom){
+        .name = {3, "den"}, .founder = {4, "otto"}, .founder_uid = 1002, .flags = ROOM_FOUNDED | ROOM_LOCKED};
+    ck_assert(recall_kept(world.harness->chat, &recalled));
+    world.harness->chat->is_past_unknown = false;
+    harness_turn(world.harness);
+    ck_assert_str_eq(client_take(bob), "-- #den is locked. You are in #lobby now.\n");
+    client_say(world.harness, bob, "/join #den");
+    ck_assert_str_eq(client_take(bob), "!! #den is locked: by invitation only. Ask otto for one.\n");
+    world_end(&world);
+    free(kept);
+}
+END_TEST
+
 /* A long past, in a transcript that is full: only what there is place for, the newest. */
 START_TEST(test_join_long)
 {
@@ -510,5 +583,5 @@ START_TEST(test_words_tampered)
 END_TEST
 
 UNIT_MAIN("recall", test_history_day, test_history_wrong, test_history_last, test_search, test_search_words,
-          test_seen, test_absent, test_join, test_join_long, test_rules, test_many_rules, test_rules_tampered,
-          test_words_tampered)
+          test_seen, test_absent, test_join, test_join_kept, test_join_unknown, test_join_long, test_rules,
+          test_many_rules, test_rules_tampered, test_words_tampered)
