@@ -131,6 +131,20 @@ static void note_all(Server *server)
 
 /* Giving */
 
+/* The position of the first entry there or later; of the head, if there is none. A file may have been put in
+ * the place of another, and then its cursor may be anywhere. */
+static uint64_t entry_from(const Chat *chat, uint64_t from)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+
+    if (from < pos)
+        return from;
+    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < from)
+        pos += entry->size;
+    return entry != NULL ? pos : chat->state.header->head;
+}
+
 /* The archive has been opened, and knows up to where it is. */
 static void begin_giving(Server *server)
 {
@@ -138,7 +152,7 @@ static void begin_giving(Server *server)
     const ArchiveMark *mark = &server->chat->state.header->archive;
 
     remember->n_openings = remember->status.n_openings;
-    remember->given = remember->status.pos;
+    remember->given = entry_from(server->chat, remember->status.pos);
     remember->n_lines = remember->status.n_lines;
     if (remember->given >= mark->from)
         return;

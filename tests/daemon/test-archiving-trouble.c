@@ -475,6 +475,39 @@ START_TEST(damaged_with_bans)
 }
 END_TEST
 
+/* The file says that it is where the transcript has no entry, or has not been. */
+START_TEST(misplaced)
+{
+    static const char *const CHANGES[] = {"UPDATE cursor SET pos = pos - 8",
+                                          "UPDATE cursor SET pos = pos + 8",
+                                          "UPDATE cursor SET pos = pos + 8000"};
+
+    for (unsigned i = 0; i < N_ELEMENTS(CHANGES); i++) {
+        Daemon *daemon = daemon_start(.has_archive = true, .restarts = 2);
+        Client *alice = client_connect_as(daemon, "alice");
+        Buffer said = {0};
+        sqlite3 *other;
+
+        say(alice, &said, 20, 100);
+        client_say(alice, "/seen nobody");
+        client_expect(alice, "-- Nobody called nobody has been seen.");
+        other = past_open(daemon);
+        past_do(other, CHANGES[i]);
+        past_close(other);
+        daemon_signal(daemon, SIGKILL);
+        client_sync(alice);
+        say(alice, &said, 200, 100);
+        client_say(alice, "/seen nobody");
+        client_expect(alice, "-- Nobody called nobody has been seen.");
+        if (i < 2)
+            ck_assert_int_ge(past_number(daemon, "SELECT count(*) FROM lines"), 219);
+        ck_assert_uint_eq(daemon->n_ends, 1);
+        buffer_done(&said);
+        daemon_free(daemon);
+    }
+}
+END_TEST
+
 /* The folder is not there, or may not be written. */
 START_TEST(no_folder)
 {
@@ -500,4 +533,4 @@ END_TEST
 
 SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
            {locked, 0}, {locked_at_the_end, 0}, {hanging, 0}, {hanging_with_a_locked_room, 0}, {unlocked, 0},
-           {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0}, {no_folder, 0})
+           {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})
