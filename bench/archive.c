@@ -7,7 +7,7 @@
  * It is filled with lines as people write them: few words are said often and most hardly ever (Zipf's law),
  * and so it is with who speaks, and where. The lines are spread over 100 days. What is asked is asked of a
  * second connection, several times; the table has the first answer, when nothing of it may be in memory, and
- * the median of all.
+ * the median of all. In the end the daemon has the file, and one talks while others search (beside.h).
  */
 
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/macro.h"
+#include "beside.h"
 
 enum {
     N_WORDS = 100000,
@@ -382,12 +383,16 @@ static int forget(Bench *bench)
 static void measure(Bench *bench)
 {
     struct rusage usage;
+    uint32_t epoch;
     int r;
 
     (void) printf("| what | result |\n|---|---|\n");
     r = archive_open(bench->path, ARCHIVE_WRITER, &bench->writer);
     if (r != 0)
         die(NULL, "open", r);
+    r = archive_begin_epoch(bench->writer, (const uint8_t[ARCHIVE_STATE_ID_BYTES]){"bench"}, &epoch);
+    if (r != 0)
+        die(bench->writer, "epoch", r);
     fill(bench);
     row("the file", "%.0f MiB, its log %.0f MiB", (double) size_of(bench->path, "") / 1048576,
         (double) size_of(bench->path, "-wal") / 1048576);
@@ -408,6 +413,24 @@ static void measure(Bench *bench)
     bench->writer = archive_close(bench->writer);
 }
 
+static void beside_daemon(Bench *bench, const char *chatd)
+{
+    char common[40] = "", other[40] = "", both[80], seldom[40] = "", prefix[40], in[160], from[160];
+    const char *const questions[] = {common, "xylophone", both, seldom, "xyzzy", prefix, in, from, NULL};
+    int r;
+
+    (void) write_word(common, COMMON_WORD);
+    (void) write_word(other, 2 * COMMON_WORD);
+    (void) write_word(seldom, N_WORDS / 2);
+    (void) snprintf(both, sizeof both, "%s %s", common, other);
+    (void) snprintf(prefix, sizeof prefix, "%.4s*", seldom);
+    (void) snprintf(in, sizeof in, "%s in #%s", common, name_of('r', N_ROOMS - 1).bytes);
+    (void) snprintf(from, sizeof from, "%s from %s", common, name_of('n', N_PEOPLE / 3).bytes);
+    r = beside_measure(chatd, bench->folder, questions);
+    if (r != 0)
+        die(NULL, chatd, r);
+}
+
 static void clear(const Bench *bench)
 {
     static const char *const SUFFIXES[] = {"", "-wal", "-shm"};
@@ -425,9 +448,10 @@ int main(int argc, char **argv)
     Bench bench = {.n_lines = 10 * 1000 * 1000, .seed = 88172645463325252};
     const char *tmp = getenv("TMPDIR");
 
-    if (argc > 2 || (argc == 2 && (bench.n_lines = strtoull(argv[1], NULL, 10)) < RARE_LINE)) {
-        (void) fprintf(
-            stderr, "usage: archive [LINES]\nLINES: 10000 or more (10 million). Files go below $TMPDIR.\n");
+    if (argc > 3 || (argc >= 2 && (bench.n_lines = strtoull(argv[1], NULL, 10)) <= RARE_LINE)) {
+        (void) fprintf(stderr,
+                       "usage: archive [LINES [CHATD]]\nLINES: more than 10000 (10 million). CHATD: the "
+                       "daemon, to talk to it while others search. Files go below $TMPDIR.\n");
         return EXIT_FAILURE;
     }
     (void) snprintf(bench.folder, sizeof bench.folder, "%s/chatd-bench-XXXXXX",
@@ -439,6 +463,8 @@ int main(int argc, char **argv)
     zipf_init(&bench.people, N_PEOPLE);
     zipf_init(&bench.rooms, N_ROOMS);
     measure(&bench);
+    if (argc == 3)
+        beside_daemon(&bench, argv[2]);
     clear(&bench);
     free(bench.words.sums);
     free(bench.people.sums);

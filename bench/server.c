@@ -118,6 +118,8 @@ static int write_config(Server *server)
     if (server->plan.kind == SERVER_CHATD && !server->plan.default_config)
         (void) fprintf(f, "[Limits]\nMaxClients=0\nMaxClientsPerAddress=0\nLinesPerSecond=0\n"
                           "BytesPerSecond=0\nMaxRooms=0\n");
+    if (server->plan.state_directory != NULL)
+        (void) fprintf(f, "[Archive]\nKeep=0\nMaxSize=0\n");
     if (server->plan.kind == SERVER_NGIRCD)
         (void) fprintf(
             f,
@@ -226,12 +228,15 @@ static int pass_descriptors(const Server *server)
 static void set_environment(const Server *server)
 {
     static const char *const variables[] = {"NOTIFY_SOCKET",  "WATCHDOG_USEC",     "WATCHDOG_PID",
-                                            "JOURNAL_STREAM", "RUNTIME_DIRECTORY", "FDSTORE"};
+                                            "JOURNAL_STREAM", "RUNTIME_DIRECTORY", "FDSTORE",
+                                            "STATE_DIRECTORY"};
 
     for (size_t i = 0; i < N_ELEMENTS(variables); i++)
         (void) unsetenv(variables[i]);
     if (server->manager.fd >= 0)
         (void) setenv("NOTIFY_SOCKET", server->manager.path, 1);
+    if (server->plan.state_directory != NULL)
+        (void) setenv("STATE_DIRECTORY", server->plan.state_directory, 1);
 }
 
 /* In the child. Does not return. */

@@ -27,13 +27,14 @@ enum { SERVER_PATH_MAX = 512, SERVER_REMARK_MAX = 256 };
 
 typedef struct ServerPlan {
     ServerKind kind;
-    const char *program; /* borrowed */
-    unsigned n_clients;  /* who will come */
-    unsigned room_size;  /* for the bare loop; 0: everyone in one room */
-    bool default_config; /* chatd: as delivered; otherwise with its limits off */
-    bool no_store;       /* chatd: without a service manager, and so without its descriptor store */
-    bool bare_no_delay;  /* the bare loop's sockets have TCP_NODELAY, as chatd's do */
-    int cpu;             /* runs only there; -1: anywhere */
+    const char *program;         /* borrowed */
+    unsigned n_clients;          /* who will come */
+    unsigned room_size;          /* for the bare loop; 0: everyone in one room */
+    bool default_config;         /* chatd: as delivered; otherwise with its limits off */
+    const char *state_directory; /* chatd: where its archive is; NULL: it has none; borrowed */
+    bool no_store;               /* chatd: without a service manager, and so without its descriptor store */
+    bool bare_no_delay;          /* the bare loop's sockets have TCP_NODELAY, as chatd's do */
+    int cpu;                     /* runs only there; -1: anywhere */
 } ServerPlan;
 
 typedef struct Server {
