@@ -16,7 +16,6 @@ enum {
     FIRST_SEARCHER,
     N_SEARCHERS = 4, /* each with somebody in a room of their own, who hears when there was an answer */
     N_CLIENTS = FIRST_SEARCHER + 2 * N_SEARCHERS,
-    N_LINES = 1500,
 };
 
 #define PAUSE_NSEC (20 * NSEC_PER_MSEC) /* between lines */
@@ -29,7 +28,8 @@ typedef struct Beside {
     unsigned n_asked, n_answered, n_measured;
     uint64_t said; /* when the line was, that is under way */
     bool is_searching, is_heard;
-    double msec[N_LINES];
+    unsigned n_lines;
+    double msec[BESIDE_LINES_MAX];
 } Beside;
 
 /* The mark is said after the answer, for a line is executed when the one before it is done. */
@@ -88,17 +88,17 @@ static int compare(const void *a, const void *b)
 
 static int measure(Beside *beside, const char *name)
 {
+    const unsigned n = beside->n_lines;
     int r = 0;
 
     beside->n_measured = 0;
-    while (r == 0 && beside->n_measured < N_LINES)
+    while (r == 0 && beside->n_measured < beside->n_lines)
         r = say_one(beside);
     if (r < 0)
         return r;
-    qsort(beside->msec, N_LINES, sizeof(beside->msec[0]), compare);
+    qsort(beside->msec, n, sizeof(beside->msec[0]), compare);
     (void) printf("| %s | median %.2f ms, 99 of 100 within %.2f ms, at most %.1f ms |\n", name,
-                  beside->msec[N_LINES / 2], beside->msec[N_LINES - 1 - N_LINES / 100],
-                  beside->msec[N_LINES - 1]);
+                  beside->msec[n / 2], beside->msec[n - 1 - n / 100], beside->msec[n - 1]);
     (void) fflush(stdout);
     return 0;
 }
@@ -142,11 +142,11 @@ static int run(Beside *beside)
     return r;
 }
 
-int beside_measure(const char *chatd, const char *folder, const char *const *questions)
+int beside_measure(const char *chatd, const char *folder, const char *const *questions, unsigned n_lines)
 {
     const ServerPlan plan = {
         .kind = SERVER_CHATD, .program = chatd, .n_clients = N_CLIENTS, .state_directory = folder, .cpu = -1};
-    Beside beside = {.questions = questions};
+    Beside beside = {.questions = questions, .n_lines = MAX(1U, MIN(n_lines, (unsigned) BESIDE_LINES_MAX))};
     int r = crowd_init(&beside.crowd, N_CLIENTS);
 
     if (r < 0)

@@ -10,6 +10,8 @@
 
 #include "server.h"
 
+enum { BESIDE_LINES_MAX = 1500 };
+
 /* Prints rows of a table in Markdown. `folder` has the archive; questions are NULL-terminated, what follows
- * "/search ". 0, or -errno after saying why. */
-int beside_measure(const char *chatd, const char *folder, const char *const *questions);
+ * "/search "; `n_lines` are said, up to BESIDE_LINES_MAX. 0, or -errno after saying why. */
+int beside_measure(const char *chatd, const char *folder, const char *const *questions, unsigned n_lines);
