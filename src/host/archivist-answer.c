@@ -516,7 +516,8 @@ static Question *next_question(Core *core)
     for (size_t i = 0; i < ARCHIVIST_QUESTIONS && is_known && !core->wants_alone; i++) {
         Question *question = &core->questions[i];
 
-        if (question->state == QUESTION_ASKED && (first == NULL || question->number < first->number) &&
+        if (question->state == QUESTION_ASKED && !question->is_done &&
+            (first == NULL || question->number < first->number) &&
             (question->after <= core->n_done || !core->status.is_open))
             first = question;
     }

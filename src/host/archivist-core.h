@@ -9,8 +9,9 @@
 #include "host/archivist.h"
 
 struct Archivist {
-    Core *core; /* one reference */
-    int fd;     /* owned */
+    Core *core;   /* one reference */
+    int fd;       /* owned */
+    uint64_t era; /* of the status that the loop was told last */
 };
 
 typedef enum QuestionState {
@@ -22,7 +23,7 @@ typedef enum QuestionState {
 
 typedef struct Question {
     QuestionState state;
-    bool is_done;    /* whoever asked has the answer, or has given up */
+    bool is_done;    /* whoever asked has the answer, or has given up, or has to ask again */
     bool is_late;    /* the loop was told that there is none in time */
     uint64_t number; /* in the order in which they came */
     uint64_t after;  /* batches that were given before it */
@@ -54,6 +55,7 @@ struct Core {
     bool reader_is_open; /* has a handle */
     bool wants_alone;    /* the file is being put aside: nobody else may have a handle */
     bool is_short;       /* somebody could not ask, for want of a place */
+    uint64_t era;        /* grows when the file is opened or closed; an answer is of one era */
     uint64_t n_questions;
     Question questions[ARCHIVIST_QUESTIONS];
 };
@@ -66,6 +68,10 @@ void core_release(Core *core);
 void core_tell(Core *core);
 /* Waits for a change, until then (usec, monotonic; UINT64_MAX: for ever). */
 void core_wait(Core *core, uint64_t until);
+
+/* What was asked before and what is asked from now on are not of the same file, or what had been given before
+ * a question is not written: whoever waits asks again. core_tell() is to follow. */
+void core_end_era(Core *core);
 
 /* The threads; `userdata` is the Core, of which each has a reference. */
 void *archivist_write(void *userdata);

@@ -360,6 +360,8 @@ static void close_file(Writing *writing, int r)
         (void) snprintf(detail, sizeof detail, "%s", archive_detail(writing->archive));
     writing->archive = archive_close(writing->archive);
     (void) pthread_mutex_lock(&core->lock);
+    if (core->status.is_open || core->status.answer == 0)
+        core_end_era(core);
     core->status.is_open = false;
     drop_batches(core);
     tell(writing, r, detail);
@@ -395,6 +397,7 @@ static void open_again(Writing *writing)
     }
     writing->next_purge = clock_monotonic();
     (void) pthread_mutex_lock(&core->lock);
+    core_end_era(core);
     core->status.is_open = true;
     core->status.n_openings++;
     core->status.pos = core->status.committed = pos;

@@ -62,6 +62,14 @@ void core_wait(Core *core, uint64_t until)
         (void) pthread_cond_timedwait(&core->wake, &core->lock, &deadline);
 }
 
+/* The loop may be looking at an answer; it is the one that frees them. */
+void core_end_era(Core *core)
+{
+    core->era++;
+    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++)
+        core->questions[i].is_done = core->questions[i].state != QUESTION_FREE;
+}
+
 static int core_new(const char *path, const uint8_t state_id[STATE_ID_BYTES],
                     const ArchivistSettings *settings, Core **ret_core)
 {
@@ -226,6 +234,7 @@ bool archivist_take(Archivist *archivist, uint64_t now, ArchivistStatus *ret_sta
     if (is_news)
         core->is_short = false; /* they ask again */
     *ret_status = core->status;
+    archivist->era = core->era;
     (void) pthread_mutex_unlock(&core->lock);
     return is_news;
 }
@@ -371,7 +380,8 @@ RecallState archivist_search(Archivist *archivist, const Recall *recall, const A
     RecallState state;
 
     (void) pthread_mutex_lock(&core->lock);
-    state = core_look(core, recall, hidden, now, ret_recalled);
+    /* What the loop does not know of yet is news, and then it asks again. */
+    state = archivist->era == core->era ? core_look(core, recall, hidden, now, ret_recalled) : RECALL_AWAITED;
     (void) pthread_mutex_unlock(&core->lock);
     return state;
 }

@@ -89,7 +89,8 @@ void archivist_give(Archivist *archivist, ArchivistBatch *batch);
 /* Waits until all that was given is there, or nothing more can be written, but not longer than `usec`. */
 void archivist_finish(Archivist *archivist, uint64_t usec);
 
-/* Answers come after all that was given before the question is there. */
+/* Answers come after all that was given before the question is there. When the file is closed or opened again
+ * meanwhile, what was asked before has to be asked again: that is news. */
 RecallState archivist_ask(Archivist *archivist, const Recall *recall, uint64_t now, Recalled *ret_recalled);
 
 /* The same of a search that tells nothing of some rooms, and of those that the archive says are locked or

@@ -225,6 +225,11 @@ static void give(Server *server)
     remember->due = UINT64_MAX;
 }
 
+static bool has_given_all(const Server *server)
+{
+    return may_give(server) && server->remember.given >= server->chat->state.header->head;
+}
+
 /* Questions */
 
 /* Who searches is not told of rooms that they may not know: of the others, as many as there is a place for.
@@ -253,9 +258,6 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
 {
     Server *server = userdata;
 
-    /* Nobody waits for it, and it will be asked again. */
-    if (question->kind == RECALL_PERSON && !server->remember.status.is_open)
-        return RECALL_AWAITED;
     /* What is kept of a room may be over by what has not been written. */
     if (question->kind == RECALL_ROOM && !server->remember.status.is_open) {
         if (ret_recalled != NULL)
@@ -264,6 +266,9 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     }
     /* What was just said is part of the answer. */
     give(server);
+    /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
+    if (question->kind == RECALL_PERSON && !has_given_all(server))
+        return RECALL_AWAITED;
     if (question->kind == RECALL_SEARCH)
         return search(server, question, ret_recalled);
     return archivist_ask(server->remember.archivist, question, server->chat->now, ret_recalled);
@@ -395,8 +400,7 @@ static bool may_go_on(const Server *server)
 
 static bool is_finished(const Server *server)
 {
-    return may_give(server) && !server->chat->state.header->is_noting &&
-           server->remember.given >= server->chat->state.header->head;
+    return has_given_all(server) && !server->chat->state.header->is_noting;
 }
 
 /* Gives all there is, and waits until it is there, but not for ever. What is missing then is said. */

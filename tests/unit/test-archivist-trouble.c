@@ -51,6 +51,73 @@ START_TEST(test_locked)
 }
 END_TEST
 
+static bool is_answered(Core *core, const Recall *recall)
+{
+    bool is = false;
+
+    (void) pthread_mutex_lock(&core->lock);
+    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++)
+        is |= core->questions[i].state == QUESTION_ANSWERED && !core->questions[i].is_done &&
+              memcmp(&core->questions[i].recall, recall, sizeof *recall) == 0;
+    (void) pthread_mutex_unlock(&core->lock);
+    return is;
+}
+
+/* It has an answer, which nobody has taken. */
+static void ask_and_leave(World *world, const Recall *recall)
+{
+    ck_assert_int_eq(archivist_ask(world->archivist, recall, clock_monotonic(), NULL), RECALL_AWAITED);
+    WAIT_UNTIL(world, is_answered(world->archivist->core, recall));
+}
+
+static bool is_closed(Core *core)
+{
+    bool is;
+
+    (void) pthread_mutex_lock(&core->lock);
+    is = !core->status.is_open;
+    (void) pthread_mutex_unlock(&core->lock);
+    return is;
+}
+
+/* What was given before a question is dropped with the batch that had it: then no answer is of use, neither
+ * one that was there nor one that comes before the loop knows. */
+START_TEST(test_answers_of_before)
+{
+    Recall last = recall_of(RECALL_LAST, "lobby", 1), other = recall_of(RECALL_LAST, "lobby", 2);
+    uint64_t n_openings, end;
+    Recalled recalled;
+    World world;
+
+    world_begin(&world);
+    n_openings = world.status.n_openings;
+    ask_and_leave(&world, &last);
+    neighbour_does(&world, "BEGIN IMMEDIATE");
+    world_say(&world, 1);
+    /* The loop has not heard of it. */
+    for (end = clock_monotonic() + WORLD_DEADLINE_SECONDS * USEC_PER_SEC;
+         !is_closed(world.archivist->core) && clock_monotonic() < end;)
+        ck_assert_int_eq(usleep(1000), 0);
+    for (end = clock_monotonic() + USEC_PER_SEC / 5; clock_monotonic() < end;) {
+        ck_assert_int_eq(archivist_ask(world.archivist, &last, clock_monotonic(), NULL), RECALL_AWAITED);
+        ck_assert_int_eq(archivist_ask(world.archivist, &other, clock_monotonic(), NULL), RECALL_AWAITED);
+    }
+    WAIT_UNTIL(&world, !world.status.is_open);
+    ck_assert_int_eq(archivist_ask(world.archivist, &last, clock_monotonic(), NULL), RECALL_AWAITED);
+    world_ask(&world, &last, &recalled);
+    ck_assert_uint_eq(recalled.n, 0);
+    /* Nor is one from while it was closed. */
+    ask_and_leave(&world, &other);
+    neighbour_does(&world, "ROLLBACK");
+    WAIT_UNTIL(&world, world.status.n_openings != n_openings && world.status.is_open);
+    say_again(&world, 1);
+    world_ask(&world, &other, &recalled);
+    ck_assert_ptr_null(recalled.trouble);
+    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 0", 6));
+    world_end(&world);
+}
+END_TEST
+
 /* From the start, and for everybody. */
 START_TEST(test_locked_at_start)
 {
@@ -225,5 +292,5 @@ START_TEST(test_no_folder)
 }
 END_TEST
 
-UNIT_MAIN("archivist-trouble", test_locked, test_locked_at_start, test_full, test_damaged_at_start,
-          test_damaged, test_damaged_in_the_middle, test_no_folder)
+UNIT_MAIN("archivist-trouble", test_locked, test_answers_of_before, test_locked_at_start, test_full,
+          test_damaged_at_start, test_damaged, test_damaged_in_the_middle, test_no_folder)
