@@ -254,9 +254,21 @@ static RecallState search(Server *server, const Recall *question, Recalled *ret_
     return RECALL_ANSWERED;
 }
 
+/* How many messages wait can not be said while others are on their way to the archive: NULL, or why. */
+static const char *counting_trouble(const Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    if (!remember->status.is_open && remember->status.answer != 0)
+        return archive_strerror(remember->status.answer);
+    return remember->is_refused || server->chat->state.header->archive.recalled == 0 ? "The archive is busy"
+                                                                                     : NULL;
+}
+
 static RecallState recall(void *userdata, const Recall *question, Recalled *ret_recalled)
 {
     Server *server = userdata;
+    const char *trouble;
 
     /* What is kept of a room may be over by what has not been written. */
     if (question->kind == RECALL_ROOM && !server->remember.status.is_open) {
@@ -269,6 +281,11 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
     if (question->kind == RECALL_PERSON && !has_given_all(server))
         return RECALL_AWAITED;
+    trouble = question->kind == RECALL_MAIL ? counting_trouble(server) : NULL;
+    if (trouble != NULL && ret_recalled != NULL)
+        *ret_recalled = (Recalled){.trouble = trouble};
+    if (trouble != NULL)
+        return RECALL_ANSWERED;
     if (question->kind == RECALL_SEARCH)
         return search(server, question, ret_recalled);
     return archivist_ask(server->remember.archivist, question, server->chat->now, ret_recalled);
