@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +13,8 @@
 #include "base/macro.h"
 
 enum {
-    STEP_LINES = 1000, /* read in one state of the file */
+    STEP_LINES = 1000, /* read in one state of the file, and in memory until they are written */
+    STEP_BYTES = 1024 * 1024,
     TIME_BYTES = 80,
 };
 
@@ -23,6 +25,12 @@ typedef struct Writer {
     FILE *file;
     const ArchiveExport *options;
 } Writer;
+
+/* Where the next step begins. */
+typedef struct Place {
+    uint64_t line, gap; /* ids, of each the first that may be next */
+    bool is_end;        /* there is nothing more */
+} Place;
 
 /* A line is what line_read() has read; a gap is a row without a room. */
 #define GAP_COLUMNS "g.id, g.wall, g.n, NULL, NULL, NULL, NULL"
@@ -112,30 +120,37 @@ static int read_row(Archive *archive, sqlite3_stmt *statement, ArchiveLine *ret_
     return 0;
 }
 
-/* The next lines from `*id` on, which becomes where the next step begins. */
-static int write_step(Archive *archive, const Writer *writer, sqlite3_stmt *statement, int64_t *id,
-                      unsigned *ret_n)
+/* What comes after a row: a gap stands before the line that has its id. */
+static void go_on(Place *place, const ArchiveLine *line)
 {
+    place->line = line->id + (line->kind != ARCHIVE_GAP);
+    place->gap = line->id + 1;
+}
+
+/* The next rows, into memory: STEP_LINES, or fewer and STEP_BYTES. */
+static int collect(Archive *archive, const Writer *writer, sqlite3_stmt *statement, Place *place)
+{
+    unsigned n = 0;
     ArchiveLine line;
     bool is_row;
     int r;
 
-    for (*ret_n = 0;; ++*ret_n) {
+    do {
         r = sql_next(archive, statement, &is_row);
-        if (r != 0 || !is_row)
-            return error_trace(r);
-        r = read_row(archive, statement, &line);
+        if (r == 0 && is_row)
+            r = read_row(archive, statement, &line);
         if (r != 0)
             return error_trace(r);
-        *id = (int64_t) line.id + 1;
-        errno = 0;
+        if (!is_row)
+            break;
+        go_on(place, &line);
         if (writer->options->format == ARCHIVE_FORMAT_JSON)
             write_as_json(writer, &line);
         else
             write_as_text(writer, &line);
-        if (ferror(writer->file))
-            return error_origin(errno != 0 ? -errno : -EIO);
-    }
+    } while (++n < STEP_LINES && ftello(writer->file) < STEP_BYTES);
+    place->is_end = !is_row;
+    return 0;
 }
 
 /* The first id that can be that young: times go backwards now and then, so there may be older ones after it.
@@ -149,39 +164,60 @@ static int find_first(Archive *archive, int64_t since, int64_t *ret_id)
                                   ret_id, SQL_INT(since)));
 }
 
-static int step(Archive *archive, const Writer *writer, int64_t since, int64_t *id, unsigned *ret_n)
+static int read_step(Archive *archive, const Writer *writer, int64_t since, Place *place)
 {
     static const char ALL[] =
-        "SELECT " LINE_COLUMNS " FROM lines AS l" LINE_JOIN " WHERE l.id >= ?1 AND l.wall >= ?2"
-        " UNION ALL SELECT " GAP_COLUMNS " FROM gaps AS g WHERE g.id >= ?1 AND g.wall >= ?2"
-        " ORDER BY 1 LIMIT ?3";
+        "SELECT " LINE_COLUMNS ", 1 FROM lines AS l" LINE_JOIN " WHERE l.id >= ?1 AND l.wall >= ?2"
+        " UNION ALL SELECT " GAP_COLUMNS ", 0 FROM gaps AS g WHERE g.id >= ?4 AND g.wall >= ?2"
+        " ORDER BY 1, 8 LIMIT ?3";
     static const char ROOM[] = "SELECT " LINE_COLUMNS " FROM lines AS l" LINE_JOIN " WHERE l.room ="
                                " (SELECT id FROM rooms WHERE key = ?4) AND l.id >= ?1 AND l.wall >= ?2"
                                " ORDER BY l.id LIMIT ?3";
     _cleanup_(sql_endp) sqlite3_stmt *statement = NULL;
     const NameKey *room = writer->options->room;
-    SqlValue values[] = {SQL_INT(*id), SQL_INT(since), SQL_INT(STEP_LINES), SQL_NULL()};
+    SqlValue values[] = {SQL_INT(place->line), SQL_INT(since), SQL_INT(STEP_LINES), SQL_INT(place->gap)};
     int r;
 
     if (room != NULL)
         values[3] = SQL_NAME(room);
-    r = sql_begin(archive, room != NULL ? ROOM : ALL, values, room != NULL ? 4 : 3, &statement);
-    return r == 0 ? error_trace(write_step(archive, writer, statement, id, ret_n)) : error_trace(r);
+    r = sql_begin(archive, room != NULL ? ROOM : ALL, values, N_ELEMENTS(values), &statement);
+    return r == 0 ? error_trace(collect(archive, writer, statement, place)) : error_trace(r);
+}
+
+/* Whoever reads what is written may take their time: it is read before, and then nothing is open any more. */
+static int step(Archive *archive, FILE *file, const ArchiveExport *options, int64_t since, Place *place)
+{
+    char *bytes = NULL;
+    size_t n = 0;
+    Writer writer = {.file = open_memstream(&bytes, &n), .options = options};
+    int r;
+
+    if (writer.file == NULL)
+        return error_origin(-ENOMEM);
+    r = read_step(archive, &writer, since, place);
+    if (r == 0 && ferror(writer.file))
+        r = error_origin(-ENOMEM);
+    if (fclose(writer.file) != 0 && r == 0)
+        r = error_origin(-ENOMEM);
+    errno = 0;
+    if (r == 0 && fwrite(bytes, 1, n, file) != n)
+        r = error_origin(errno != 0 ? -errno : -EIO);
+    free(bytes);
+    return error_trace(r);
 }
 
 int archive_export(Archive *archive, FILE *file, const ArchiveExport *options)
 {
-    Writer writer = {.file = file, .options = options};
     int64_t since = (int64_t) MIN(options->since, (uint64_t) INT64_MAX);
-    int64_t id;
-    unsigned n = 0;
+    Place place = {0};
+    int64_t first;
     int r;
 
-    r = find_first(archive, since, &id);
-    do {
-        if (r == 0)
-            r = step(archive, &writer, since, &id, &n);
-    } while (r == 0 && n == STEP_LINES);
+    r = find_first(archive, since, &first);
+    if (r == 0)
+        place.line = place.gap = (uint64_t) first;
+    while (r == 0 && !place.is_end)
+        r = step(archive, file, options, since, &place);
     if (r != 0)
         return error_trace(r);
     return fflush(file) == 0 ? 0 : error_origin(-errno);

@@ -34,8 +34,9 @@ typedef struct ArchiveExport {
 } ArchiveExport;
 
 /*
- * Reads in steps, so that a service which writes at the same time can empty its log; lines that are deleted
- * meanwhile may be left out. Returns a negative errno if `file` can not be written (-EPIPE, -ENOSPC); it has
- * been flushed if 0.
+ * Reads in steps, and holds nothing of the archive while it writes to `file`, which may take its time: so a
+ * service that writes at the same time can delete, and empty its log. Lines that are deleted meanwhile may be
+ * left out. Returns a negative errno if `file` can not be written (-EPIPE, -ENOSPC); it has been flushed if
+ * 0.
  */
 int archive_export(Archive *archive, FILE *file, const ArchiveExport *options);

@@ -172,6 +172,79 @@ START_TEST(test_long)
 }
 END_TEST
 
+static unsigned count(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, what)) != NULL; text++)
+        n++;
+    return n;
+}
+
+/* At the end of a step: the gap stands before the line that has its id, whichever of them is the last. */
+START_TEST(test_same_id)
+{
+    for (unsigned at = 998; at < 1002; at++) {
+        Fixture *fixture = fixture_new_open();
+        char *text = NULL, missing[64];
+        size_t size = 0;
+        FILE *file;
+
+        for (unsigned i = 0; i < 1500; i++)
+            put(fixture, i, ARCHIVE_SAID, "bob", "hello");
+        put(fixture, at, ARCHIVE_GAP, "", "");
+        fixture_commit(fixture, 1500);
+        file = open_memstream(&text, &size);
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_eq(archive_export(fixture->archive, file, &(ArchiveExport){0}), 0);
+        ck_assert_int_eq(fclose(file), 0);
+        ck_assert_uint_eq(count(text, "<bob> hello\n"), 1500);
+        (void) snprintf(missing, sizeof missing, "-- %u lines are missing here\n", at);
+        ck_assert_uint_eq(count(text, missing), 1);
+        *strstr(text, missing) = '\0';
+        ck_assert_uint_eq(count(text, "<bob> hello\n"), at);
+        free(text);
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* While a reader of the export does nothing, deleting goes on. */
+static ssize_t on_write(void *userdata, const char *bytes, size_t n)
+{
+    Fixture *fixture = userdata;
+
+    (void) bytes;
+    ck_assert_int_eq(archive_put_take_back(fixture->archive, fixture->last_id), 0);
+    fixture_commit(fixture, 2000);
+    ck_assert(archive_is_unclean(fixture->archive));
+    ck_assert_int_eq(archive_clean(fixture->archive, UINT32_MAX), 0);
+    ck_assert(!archive_is_unclean(fixture->archive));
+    fixture->last_id++;
+    return (ssize_t) n;
+}
+
+START_TEST(test_stuck)
+{
+    Fixture *fixture = fixture_new_open();
+    Archive *reader = NULL;
+    FILE *file;
+
+    for (unsigned i = 0; i < 1500; i++)
+        put(fixture, i, ARCHIVE_SAID, "bob", "hello");
+    fixture_commit(fixture, 1500);
+    fixture->last_id = archive_id(1, 8 * 100);
+    ck_assert_int_eq(archive_open(fixture->path, ARCHIVE_READER, &reader), 0);
+    file = fopencookie(fixture, "w", (cookie_io_functions_t){.write = on_write});
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(archive_export(reader, file, &(ArchiveExport){0}), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_uint_gt(fixture->last_id, archive_id(1, 8 * 100) + 1);
+    (void) archive_close(reader);
+    fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(test_not_written)
 {
     Fixture *fixture = filled("UTC");
@@ -202,4 +275,5 @@ START_TEST(test_not_written)
 }
 END_TEST
 
-UNIT_MAIN("archive-export", test_text, test_json, test_times, test_long, test_not_written)
+UNIT_MAIN("archive-export", test_text, test_json, test_times, test_long, test_same_id, test_stuck,
+          test_not_written)
