@@ -506,7 +506,15 @@ static int answer_question(Archive *archive, const Recall *recall, Collected *an
 
 /* The thread. */
 
-/* With the lock held: the oldest question that can be answered now, because all that was given before it is
+/* One that is quickly answered does not wait for searches. */
+static bool comes_before(const Question *question, const Question *other)
+{
+    if (question_is_search(question) != question_is_search(other))
+        return question_is_search(other);
+    return question->number < other->number;
+}
+
+/* With the lock held: the next question that can be answered now, because all that was given before it is
  * there or can not be; NULL: none. */
 static Question *next_question(Core *core)
 {
@@ -517,7 +525,7 @@ static Question *next_question(Core *core)
         Question *question = &core->questions[i];
 
         if (question->state == QUESTION_ASKED && !question->is_done &&
-            (first == NULL || question->number < first->number) &&
+            (first == NULL || comes_before(question, first)) &&
             (question->after <= core->n_done || !core->status.is_open))
             first = question;
     }

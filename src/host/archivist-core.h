@@ -60,6 +60,11 @@ struct Core {
     Question questions[ARCHIVIST_QUESTIONS];
 };
 
+static inline bool question_is_search(const Question *question)
+{
+    return question->recall.kind == RECALL_SEARCH;
+}
+
 /* All with the lock held: */
 
 /* Gives the lock up. */

@@ -298,43 +298,61 @@ static Question *core_find(Core *core, const Recall *recall)
     return NULL;
 }
 
-/* Some question has waited too long: then the next one need not begin to. */
-static bool core_is_stuck(const Core *core, uint64_t now)
+/* Some question of its kind has waited too long: then the next one need not begin to. */
+static bool core_is_stuck(const Core *core, bool is_search, uint64_t now)
 {
-    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++)
-        if (is_open(&core->questions[i]) && now >= core->questions[i].asked + ARCHIVIST_PATIENCE_USEC)
+    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++) {
+        const Question *question = &core->questions[i];
+
+        if (is_open(question) && question_is_search(question) == is_search &&
+            now >= question->asked + ARCHIVIST_PATIENCE_USEC)
             return true;
+    }
     return false;
+}
+
+/* NULL: all are taken. */
+static Question *core_place(Core *core, bool is_search)
+{
+    Question *place = NULL;
+    unsigned n_searches = 0;
+
+    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++) {
+        Question *question = &core->questions[i];
+
+        if (question->state == QUESTION_FREE)
+            place = place != NULL ? place : question;
+        else
+            n_searches += question_is_search(question);
+    }
+    return is_search && n_searches >= ARCHIVIST_SEARCHES ? NULL : place;
 }
 
 /* False: all places are taken, or there is no memory. */
 static bool core_ask(Core *core, const Recall *recall, const ArchivistHidden *hidden, uint64_t now)
 {
     size_t n = hidden->n + hidden->n_known;
-    NameKey *rooms = n > 0 ? malloc(n * sizeof *rooms) : NULL;
+    Question *question = core_place(core, recall->kind == RECALL_SEARCH);
+    NameKey *rooms = NULL;
 
-    if (n > 0 && rooms == NULL)
+    if (question == NULL)
         return false;
-    if (n > 0)
+    if (n > 0) {
+        rooms = malloc(n * sizeof *rooms);
+        if (rooms == NULL)
+            return false;
         memcpy(rooms, hidden->rooms, n * sizeof *rooms);
-    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++) {
-        Question *question = &core->questions[i];
-
-        if (question->state != QUESTION_FREE)
-            continue;
-        *question = (Question){.state = QUESTION_ASKED,
-                               .number = core->n_questions++,
-                               .after = core->n_given,
-                               .asked = now,
-                               .recall = *recall,
-                               .hidden = rooms,
-                               .n_hidden = hidden->n,
-                               .n_known = hidden->n_known};
-        (void) pthread_cond_broadcast(&core->wake);
-        return true;
     }
-    free(rooms);
-    return false;
+    *question = (Question){.state = QUESTION_ASKED,
+                           .number = core->n_questions++,
+                           .after = core->n_given,
+                           .asked = now,
+                           .recall = *recall,
+                           .hidden = rooms,
+                           .n_hidden = hidden->n,
+                           .n_known = hidden->n_known};
+    (void) pthread_cond_broadcast(&core->wake);
+    return true;
 }
 
 /* Where all places are taken it is asked later: as soon as one is free there is news. */
@@ -343,7 +361,7 @@ static RecallState core_begin(Core *core, const Recall *recall, const ArchivistH
 {
     if (core_ask(core, recall, hidden, now))
         return RECALL_AWAITED;
-    if (!core_is_stuck(core, now)) {
+    if (!core_is_stuck(core, recall->kind == RECALL_SEARCH, now)) {
         core->is_short = true;
         return RECALL_AWAITED;
     }

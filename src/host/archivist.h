@@ -29,6 +29,7 @@ enum {
     ARCHIVIST_BATCH_BYTES = 128 * 1024, /* of entries; above ENTRY_MAX_BYTES */
     ARCHIVIST_QUEUE_BYTES = 16 << 20,   /* of batches that wait; then the transcript waits */
     ARCHIVIST_QUESTIONS = 32,           /* at once; further ones are put later */
+    ARCHIVIST_SEARCHES = 16,            /* of these; they take long, and the others come before them */
     ARCHIVIST_PATH_MAX = 512,
 };
 

@@ -315,6 +315,88 @@ START_TEST(test_stuck)
 }
 END_TEST
 
+static Recall search(unsigned i)
+{
+    Recall recall = recall_of(RECALL_SEARCH, "lobby", 1);
+
+    recall.asker = i + 1;
+    recall.n_words = (uint16_t) (stpcpy(recall.words, "line") - recall.words);
+    return recall;
+}
+
+static bool has_question(Core *core, const Recall *recall)
+{
+    bool has = false;
+
+    (void) pthread_mutex_lock(&core->lock);
+    for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++)
+        has |= core->questions[i].state != QUESTION_FREE &&
+               memcmp(&core->questions[i].recall, recall, sizeof *recall) == 0;
+    (void) pthread_mutex_unlock(&core->lock);
+    return has;
+}
+
+/* Half of the places, and not one more, are for searches; all may be for the others. */
+START_TEST(test_searches)
+{
+    uint64_t now = clock_monotonic(), due = now + ARCHIVIST_PATIENCE_USEC;
+    Recalled recalled;
+    Recall recall;
+    World world;
+
+    world_begin(&world);
+    world_hang(&world, true);
+    for (unsigned i = 0; i < ARCHIVIST_SEARCHES + 1; i++) {
+        recall = search(i);
+        ck_assert_int_eq(archivist_ask(world.archivist, &recall, now, NULL), RECALL_AWAITED);
+        ck_assert_int_eq(has_question(world.archivist->core, &recall), i < ARCHIVIST_SEARCHES);
+    }
+    ck_assert_int_eq(archivist_ask(world.archivist, &recall, due, NULL), RECALL_ANSWERED);
+    ck_assert_int_eq(archivist_ask(world.archivist, &recall, due, &recalled), RECALL_ANSWERED);
+    ck_assert_str_eq(recalled.trouble, "The archive is busy");
+    /* That is their own trouble. */
+    for (unsigned i = 0; i < ARCHIVIST_QUESTIONS - ARCHIVIST_SEARCHES + 1; i++) {
+        recall = question(i);
+        ck_assert_int_eq(archivist_ask(world.archivist, &recall, due, NULL), RECALL_AWAITED);
+        ck_assert_int_eq(has_question(world.archivist->core, &recall),
+                         i < ARCHIVIST_QUESTIONS - ARCHIVIST_SEARCHES);
+    }
+    world_hang(&world, false);
+    WAIT_UNTIL(&world, archivist_ask(world.archivist, &recall, due, NULL) == RECALL_ANSWERED);
+    world_end(&world);
+}
+END_TEST
+
+/* Whatever was asked last is answered before the searches that wait. */
+START_TEST(test_before_searches)
+{
+    Recall last = question(0), first_search = search(0);
+    uint64_t now = clock_monotonic();
+    Core *core;
+    World world;
+
+    world_begin(&world);
+    core = world.archivist->core;
+    world_hang(&world, true);
+    for (unsigned i = 0; i < ARCHIVIST_SEARCHES; i++) {
+        Recall recall = search(i);
+
+        ck_assert_int_eq(archivist_ask(world.archivist, &recall, now, NULL), RECALL_AWAITED);
+    }
+    ck_assert_int_eq(archivist_ask(world.archivist, &last, now, NULL), RECALL_AWAITED);
+    world_hang(&world, false);
+    WAIT_UNTIL(&world, archivist_ask(world.archivist, &last, now, NULL) == RECALL_ANSWERED);
+    WAIT_UNTIL(&world, archivist_ask(world.archivist, &first_search, now, NULL) == RECALL_ANSWERED);
+    (void) pthread_mutex_lock(&core->lock);
+    for (size_t i = 1; i < ARCHIVIST_SEARCHES; i++)
+        ck_assert(core->questions[i].state != QUESTION_ANSWERED ||
+                  core->questions[i].answered >= core->questions[i - 1].answered);
+    ck_assert_uint_le(core->questions[ARCHIVIST_SEARCHES].answered, core->questions[0].answered);
+    (void) pthread_mutex_unlock(&core->lock);
+    world_end(&world);
+}
+END_TEST
+
 /* So many bytes may wait, and not one more. */
 START_TEST(test_queue_bytes)
 {
@@ -448,5 +530,5 @@ START_TEST(test_free_at_work)
 END_TEST
 
 UNIT_MAIN("archivist", test_written, test_stale, test_missing, test_questions, test_pages, test_after,
-          test_patience, test_asker_gone, test_places, test_abandoned, test_stuck, test_queue_bytes,
-          test_descriptors, test_free_at_work)
+          test_patience, test_asker_gone, test_places, test_abandoned, test_stuck, test_searches,
+          test_before_searches, test_queue_bytes, test_descriptors, test_free_at_work)
