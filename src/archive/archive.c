@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ enum {
     VALUE_BYTES = 1024 * 1024, /* no value and no statement is longer */
 };
 
+/* Of what SQLite has beside the file. */
+#define LOG_SUFFIX "-wal"
+#define INDEX_SUFFIX "-shm"
+
 static const char *const SENTENCES[] = {
     [ARCHIVE_MORE] = "There is more to do",
     [ARCHIVE_BUSY] = "The archive is locked by another process",
@@ -34,6 +39,7 @@ static const char *const SENTENCES[] = {
     [ARCHIVE_IO] = "The archive can not be read or written",
     [ARCHIVE_ABSENT] = "There is no archive",
     [ARCHIVE_UNSUPPORTED] = "SQLite has no full-text index or no write-ahead log here",
+    [ARCHIVE_MOVED] = "The archive was removed or replaced",
 };
 
 const char *archive_strerror(int r)
@@ -154,6 +160,16 @@ static int prepare(Archive *archive, const char *path)
     return error_trace(archive->mode == ARCHIVE_WRITER ? schema_prepare(archive) : schema_check(archive));
 }
 
+/* 0: there is none, or that is not known. */
+static uint64_t inode_of(const Archive *archive, const char *suffix)
+{
+    char path[PATH_MAX];
+    struct stat status;
+
+    (void) snprintf(path, sizeof path, "%s%s", sqlite3_db_filename(archive->db, "main"), suffix);
+    return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
 int archive_open(const char *path, ArchiveMode mode, Archive **ret_archive)
 {
     Archive *archive = calloc(1, sizeof *archive);
@@ -166,11 +182,48 @@ int archive_open(const char *path, ArchiveMode mode, Archive **ret_archive)
     archive->clean = malloc(TEXT_GROWTH * ARCHIVE_TEXT_MAX);
     if (archive->cached != NULL && archive->clean != NULL)
         r = prepare(archive, path);
-    if (r == 0)
-        *ret_archive = archive;
-    else
+    if (r != 0) {
         (void) archive_close(archive);
-    return error_trace(r);
+        return error_trace(r);
+    }
+    archive->file = inode_of(archive, "");
+    archive->log = inode_of(archive, LOG_SUFFIX);
+    archive->index = inode_of(archive, INDEX_SUFFIX);
+    *ret_archive = archive;
+    return 0;
+}
+
+bool archive_has_moved(Archive *archive)
+{
+    int has_moved = 0;
+
+    (void) sqlite3_file_control(archive->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    return has_moved != 0;
+}
+
+/* While it is still open, so that the inode is no other's. */
+static void remove_own(const Archive *archive, const char *suffix, uint64_t inode)
+{
+    char path[PATH_MAX];
+
+    if (inode == 0 || inode_of(archive, suffix) != inode)
+        return;
+    (void) snprintf(path, sizeof path, "%s%s", sqlite3_db_filename(archive->db, "main"), suffix);
+    (void) unlink(path);
+}
+
+/* Of one that has been opened. Where the file system only fails, nothing has moved. */
+static void remove_log(const Archive *archive)
+{
+    uint64_t file;
+
+    if (archive->file == 0)
+        return;
+    file = inode_of(archive, "");
+    if (file == archive->file || (file == 0 && errno != ENOENT))
+        return;
+    remove_own(archive, LOG_SUFFIX, archive->log);
+    remove_own(archive, INDEX_SUFFIX, archive->index);
 }
 
 Archive *archive_close(Archive *archive)
@@ -180,6 +233,8 @@ Archive *archive_close(Archive *archive)
     part_done(archive);
     if (archive->cached != NULL)
         sql_done(archive);
+    if (archive->mode == ARCHIVE_WRITER)
+        remove_log(archive);
     (void) sqlite3_close(archive->db);
     free(archive->cached);
     free(archive->clean);
@@ -208,7 +263,7 @@ static int rename_with(const char *from, const char *to, const char *suffix)
 /* The log first: one that is left behind would be taken for that of the next file of this name. */
 static int set_aside(const char *path, const char *to)
 {
-    static const char *const SUFFIXES[] = {"-wal", "-shm", ""};
+    static const char *const SUFFIXES[] = {LOG_SUFFIX, INDEX_SUFFIX, ""};
     int r = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(SUFFIXES) && r == 0; i++) {
@@ -335,6 +390,8 @@ int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos)
     assert(epoch <= ARCHIVE_EPOCH_MAX && pos < ARCHIVE_POS_END && pos % 8 == 0);
     if (archive->failed != 0)
         return archive->failed;
+    if (archive_has_moved(archive))
+        return sql_fail_moved(archive);
     if (!archive->is_open) {
         r = sql_begin_writing(archive);
         if (r != 0)

@@ -44,6 +44,7 @@ enum {
     ARCHIVE_IO,          /* the disk or the file system fails */
     ARCHIVE_ABSENT,      /* there is no such file, or nothing in it */
     ARCHIVE_UNSUPPORTED, /* SQLite has no FTS5, or can have no write-ahead log in this file system */
+    ARCHIVE_MOVED,       /* somebody has removed the file, or put another one in its place */
 };
 
 typedef enum ArchiveMode {
@@ -97,13 +98,14 @@ typedef struct ArchiveLine {
 typedef struct Archive {
     sqlite3 *db;
     ArchiveMode mode;
-    bool is_open;           /* events have been put and not committed */
-    bool is_unclean;        /* there may be bytes of something deleted in the file or its log */
-    int failed;             /* what puts and commits answer until archive_cursor() is called */
-    Part part;              /* where lines go, while is_open */
-    sqlite3_stmt *rollback; /* prepared; owned */
-    SqlCached *cached;      /* ARCHIVE_STATEMENTS; owned */
-    char *clean;            /* room for one text_clean() of ARCHIVE_TEXT_MAX bytes; owned */
+    bool is_open;              /* events have been put and not committed */
+    bool is_unclean;           /* there may be bytes of something deleted in the file or its log */
+    int failed;                /* what puts and commits answer until archive_cursor() is called */
+    Part part;                 /* where lines go, while is_open */
+    sqlite3_stmt *rollback;    /* prepared; owned */
+    uint64_t file, log, index; /* inodes, of it and of what stands beside it; 0: unknown */
+    SqlCached *cached;         /* ARCHIVE_STATEMENTS; owned */
+    char *clean;               /* room for one text_clean() of ARCHIVE_TEXT_MAX bytes; owned */
     char detail[ARCHIVE_DETAIL_BYTES];
 } Archive;
 
@@ -114,8 +116,12 @@ typedef struct Archive {
  * *ret_archive only with 0.
  */
 int archive_open(const char *path, ArchiveMode mode, Archive **ret_archive);
-/* What has not been committed is not written. Takes NULL; returns NULL. */
+/* What has not been committed is not written. What a WRITER leaves beside a file that has moved goes, so that
+ * it is not taken for that of the next file of this name. Takes NULL; returns NULL. */
 Archive *archive_close(Archive *archive);
+
+/* Whether this is not the file any more that others find by its name. */
+bool archive_has_moved(Archive *archive);
 
 /* A short sentence for a log line and a status, without its full stop: "The disk is full". */
 const char *archive_strerror(int r);
@@ -153,5 +159,6 @@ int archive_cursor(Archive *archive, uint32_t *ret_epoch, uint64_t *ret_pos);
 /* How many lines of that epoch stand before the cursor, archived or missing: what archive_put_count() said
  * last. */
 int archive_count(Archive *archive, uint64_t *ret_n);
-/* What has been put since the last commit, and the cursor, become part of the archive. */
+/* What has been put since the last commit, and the cursor, become part of the archive; not of one that has
+ * moved. */
 int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos);

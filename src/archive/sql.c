@@ -77,7 +77,7 @@ static int classify(sqlite3 *db, int code)
         return ARCHIVE_FULL;
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        return code == SQLITE_READONLY_DBMOVED ? ARCHIVE_IO : ARCHIVE_READONLY;
+        return code == SQLITE_READONLY_DBMOVED ? ARCHIVE_MOVED : ARCHIVE_READONLY;
     case SQLITE_IOERR:
         return classify_io(db, code);
     case SQLITE_CANTOPEN:
@@ -122,6 +122,12 @@ int sql_fail_damaged(Archive *archive, const char *what)
 {
     (void) snprintf(archive->detail, sizeof archive->detail, "%s", what);
     return fail(archive, ARCHIVE_DAMAGED);
+}
+
+int sql_fail_moved(Archive *archive)
+{
+    archive->detail[0] = '\0';
+    return fail(archive, ARCHIVE_MOVED);
 }
 
 static int prepare(Archive *archive, const char *sql, unsigned flags, sqlite3_stmt **ret_statement)

@@ -42,6 +42,8 @@ typedef struct SqlValue {
 int sql_fail(Archive *archive, int code);
 /* The same for something that SQLite has not noticed. */
 int sql_fail_damaged(Archive *archive, const char *what);
+/* The same of a file that is not there any more. */
+int sql_fail_moved(Archive *archive);
 
 /*
  * A statement with its values, ready for sql_next(). `sql` is a constant whose statement is kept for the next

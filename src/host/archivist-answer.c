@@ -543,6 +543,8 @@ static void answer_next(Core *core, Question *question, Archive **archive)
     question->state = QUESTION_BEGUN;
     core->reader_is_open = true;
     (void) pthread_mutex_unlock(&core->lock);
+    if (*archive != NULL && archive_has_moved(*archive))
+        *archive = archive_close(*archive);
     if (*archive == NULL)
         r = archive_open(core->path, ARCHIVE_READER, archive);
     if (r == 0)

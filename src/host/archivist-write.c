@@ -32,6 +32,8 @@ typedef struct Writing {
     uint32_t epoch;
     uint64_t retry;     /* usec between the last two attempts; 0: all is well */
     uint64_t next_open; /* usec, monotonic; while it is not open */
+    bool is_known;      /* the archive knew this state once */
+    bool has_moved;     /* it is another file that will be opened */
     bool is_damaged;    /* that came to light while it was open, and may not when it is opened */
     bool has_not_written, has_not_tidied; /* what went wrong last, and has not gone well since */
     uint64_t next_purge;                  /* usec, monotonic */
@@ -354,6 +356,7 @@ static void close_file(Writing *writing, int r)
     char detail[ARCHIVE_DETAIL_BYTES] = "";
     Core *core = writing->core;
 
+    writing->has_moved |= r == ARCHIVE_MOVED;
     writing->retry = MIN(MAX(2 * writing->retry, RETRY_MIN_USEC), RETRY_MAX_USEC);
     writing->next_open = clock_monotonic() + writing->retry;
     if (writing->archive != NULL)
@@ -400,6 +403,9 @@ static void open_again(Writing *writing)
     core_end_era(core);
     core->status.is_open = true;
     core->status.n_openings++;
+    core->status.n_new += pos == 0 && (writing->is_known || writing->has_moved);
+    writing->is_known = pos > 0;
+    writing->has_moved = false;
     core->status.pos = core->status.committed = pos;
     core->status.n_lines = core->status.n_done_lines = n_lines;
     tell_if_well(writing);
@@ -430,6 +436,7 @@ static void write_next(Writing *writing)
     if (r == 0 && !is_stale) {
         core->status.committed = batch->end;
         core->status.n_done_lines = batch->n_lines;
+        writing->is_known = true;
         writing->has_not_written = false;
         tell_if_well(writing);
     }

@@ -151,6 +151,10 @@ static void begin_giving(Server *server)
     Remember *remember = &server->remember;
     const ArchiveMark *mark = &server->chat->state.header->archive;
 
+    /* The file was removed while no process was there. */
+    if (remember->n_openings == 0 && remember->status.pos <= mark->from &&
+        server->chat->state.header->archive.recalled != 0)
+        begin_noting(server);
     remember->n_openings = remember->status.n_openings;
     remember->given = entry_from(server->chat, remember->status.pos);
     remember->n_lines = remember->status.n_lines;
@@ -381,7 +385,7 @@ static void remember_open(Server *server, const char *path, const ArchivistSetti
     server->chat->is_past_unknown = header->archive.recalled == 0;
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
-    remember->n_told_aside = 0;
+    remember->n_told_aside = remember->n_told_new = 0;
     remember->given = header->tail;
     remember->due = UINT64_MAX;
     if (header->archive.recalled == 0 && chat_n_sessions(server->chat) == 0)
@@ -478,7 +482,10 @@ static void tell(Server *server)
                   status->aside);
         begin_noting(server);
     }
+    if (status->n_new != remember->n_told_new)
+        begin_noting(server);
     remember->n_told_aside = status->n_aside;
+    remember->n_told_new = status->n_new;
     if (status->answer == remember->told)
         return;
     remember->told = status->answer;

@@ -33,7 +33,7 @@ typedef struct Remember {
     uint64_t give_up;    /* usec, monotonic: when that is not done any more; 0: nothing is wrong with them */
     bool is_refused;     /* the last batch: too much waits already */
     int told;            /* the trouble that is in the log; 0: none */
-    unsigned n_told_aside;
+    unsigned n_told_aside, n_told_new;
     uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: is_noting */
     char entries[ARCHIVIST_BATCH_BYTES] __attribute__((aligned(8)));
 } Remember;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 
-/* A file that is not what it was: always an answer, never a crash, and the file is kept. */
+/* A file that is not what it was, or where it was: always an answer, never a crash, and the file is kept. */
 
 #include <errno.h>
 
@@ -429,4 +429,43 @@ START_TEST(test_rows)
 }
 END_TEST
 
-UNIT_MAIN("archive-damage", test_pages, test_header, test_not_one, test_log, test_rows)
+/* Nothing more is written to a file that nobody will find; what it leaves beside the next one is gone. */
+START_TEST(test_moved)
+{
+    for (unsigned is_replaced = 0; is_replaced < 2; is_replaced++) {
+        Fixture *fixture = fixture_new_open();
+        char log[FIXTURE_PATH + 8];
+        File other;
+        uint32_t epoch;
+        uint64_t pos;
+
+        (void) snprintf(log, sizeof log, "%s-wal", fixture->path);
+        fill(fixture);
+        fixture_reopen(fixture);
+        other = file_read(fixture->path);
+        fixture_say(fixture, 400, "lobby", "bob", "tea");
+        fixture_commit(fixture, 401);
+        ck_assert(!archive_has_moved(fixture->archive));
+        ck_assert_int_eq(unlink(fixture->path), 0);
+        if (is_replaced)
+            file_write(fixture->path, other.bytes, other.n);
+        ck_assert(archive_has_moved(fixture->archive));
+        fixture_say(fixture, 402, "lobby", "bob", "coffee");
+        ck_assert_int_eq(archive_commit(fixture->archive, 1, 403 * 8), ARCHIVE_MOVED);
+        ck_assert_str_eq(archive_detail(fixture->archive), "");
+        ck_assert_int_eq(fixture_put(fixture->archive, 402, "lobby", "bob", "coffee"), ARCHIVE_MOVED);
+        ck_assert_int_eq(access(log, F_OK), 0);
+        fixture->archive = archive_close(fixture->archive);
+        ck_assert_int_ne(access(log, F_OK), 0);
+        fixture_open(fixture);
+        ck_assert_int_eq(archive_cursor(fixture->archive, &epoch, &pos), 0);
+        ck_assert_int_eq(pos > 0, is_replaced);
+        ck_assert_uint_lt(pos, 401 * 8);
+        ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines WHERE text = 'tea'"), 0);
+        free(other.bytes);
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+UNIT_MAIN("archive-damage", test_moved, test_pages, test_header, test_not_one, test_log, test_rows)

@@ -269,6 +269,39 @@ START_TEST(test_damaged_in_the_middle)
 }
 END_TEST
 
+/* Somebody removes the file: it is begun anew, once it is to be written, and whoever asks is told what stands
+ * there. */
+START_TEST(test_removed)
+{
+    Recall last = recall_of(RECALL_LAST, "lobby", 1);
+    Recalled recalled;
+    World world;
+
+    world_begin(&world);
+    world_say(&world, 20);
+    world_ask(&world, &last, &recalled);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 20);
+    ck_assert_int_eq(unlink(world.fixture->path), 0);
+    world_say(&world, 1);
+    WAIT_UNTIL(&world, world.status.answer != 0);
+    ck_assert_int_eq(world.status.answer, ARCHIVE_MOVED);
+    ck_assert_uint_eq(world.status.n_new, 0);
+    WAIT_UNTIL(&world, world.status.is_open);
+    ck_assert_uint_eq(world.status.n_new, 1);
+    ck_assert_uint_eq(world.status.pos, 0);
+    say_again(&world, 21);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 21);
+    ck_assert_int_eq(world.status.answer, 0);
+    last.asker = 1;
+    world_ask(&world, &last, &recalled);
+    ck_assert_ptr_null(recalled.trouble);
+    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 20", 7));
+    world_stop(&world);
+    world_expect_lines(&world, 0, 21);
+    world_end(&world);
+}
+END_TEST
+
 /* There is no such folder: everybody hears so, and the end does not wait. */
 START_TEST(test_no_folder)
 {
@@ -293,4 +326,4 @@ START_TEST(test_no_folder)
 END_TEST
 
 UNIT_MAIN("archivist-trouble", test_locked, test_answers_of_before, test_locked_at_start, test_full,
-          test_damaged_at_start, test_damaged, test_damaged_in_the_middle, test_no_folder)
+          test_damaged_at_start, test_damaged, test_damaged_in_the_middle, test_removed, test_no_folder)

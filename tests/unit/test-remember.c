@@ -13,6 +13,7 @@ typedef struct Scene {
     Harness *harness;
     Server server;
     Client *alice;
+    uint8_t n_states; /* one after the other; each has another id */
     unsigned n_logged;
     char logged[512]; /* last */
 } Scene;
@@ -55,6 +56,23 @@ static bool is_written(const Scene *scene)
            scene->server.remember.status.committed >= header->head;
 }
 
+static void scene_open(Scene *scene)
+{
+    scene->harness = harness_new(NULL, 10);
+    scene->harness->log = (Log){.sink = on_log, .userdata = scene};
+    scene->harness->now = clock_monotonic();
+    chat_set_time(scene->harness->chat, scene->harness->now, clock_wall());
+    memset(&scene->server, 0, sizeof scene->server);
+    scene->server.chat = scene->harness->chat;
+    scene->harness->chat->state.header->id[0] = ++scene->n_states;
+    scene->server.log = &scene->harness->log;
+    scene->server.config = scene->harness->config;
+    scene->server.config.archive_is_enabled = true;
+    remember_set(&scene->server);
+    TURN_UNTIL(scene, remember_is_ready(&scene->server));
+    scene->alice = client_named(scene->harness, "alice");
+}
+
 static Scene *scene_new(void)
 {
     Scene *scene = calloc(1, sizeof *scene);
@@ -62,24 +80,19 @@ static Scene *scene_new(void)
     ck_assert_ptr_nonnull(scene);
     world_init(&scene->world);
     ck_assert_int_eq(setenv("STATE_DIRECTORY", scene->world.fixture->folder, 1), 0);
-    scene->harness = harness_new(NULL, 10);
-    scene->harness->log = (Log){.sink = on_log, .userdata = scene};
-    scene->harness->now = clock_monotonic();
-    chat_set_time(scene->harness->chat, scene->harness->now, clock_wall());
-    scene->server.chat = scene->harness->chat;
-    scene->server.log = &scene->harness->log;
-    scene->server.config = scene->harness->config;
-    scene->server.config.archive_is_enabled = true;
-    remember_set(&scene->server);
-    TURN_UNTIL(scene, remember_is_ready(&scene->server));
-    scene->alice = client_named(scene->harness, "alice");
+    scene_open(scene);
     return scene;
+}
+
+static void scene_close(Scene *scene)
+{
+    remember_close(&scene->server, true);
+    harness_free(scene->harness);
 }
 
 static void scene_free(Scene *scene)
 {
-    remember_close(&scene->server, true);
-    harness_free(scene->harness);
+    scene_close(scene);
     world_end(&scene->world);
     free(scene);
 }
@@ -147,4 +160,34 @@ START_TEST(test_person)
 }
 END_TEST
 
-UNIT_MAIN("remember", test_mail, test_person)
+/* The file is removed, with what is in force and was not said in this state: the next one knows it. */
+START_TEST(test_removed)
+{
+    Scene *scene = scene_new();
+    Client *root = client_account(scene->harness, "root", 0);
+
+    client_say(scene->harness, root, "/ban 10.0.0.1");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    scene_open(scene);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_uint_eq(scene->n_logged, 1);
+    ck_assert_int_eq(unlink(scene->world.fixture->path), 0);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    ck_assert_ptr_nonnull(strstr(scene->logged, "The archive was removed or replaced."));
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_uint_eq(scene->n_logged, 3);
+    fixture_open(scene->world.fixture);
+    ck_assert_int_eq(fixture_count(scene->world.fixture, "SELECT count(*) FROM rules"), 1);
+    ck_assert_int_eq(fixture_count(scene->world.fixture, "SELECT count(*) FROM lines"), 2);
+    scene->world.fixture->archive = archive_close(scene->world.fixture->archive);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
+UNIT_MAIN("remember", test_mail, test_person, test_removed)
