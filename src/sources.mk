@@ -82,6 +82,7 @@ CHATD_SOURCES = \
 	%reldir%/host/listener.c %reldir%/host/listener.h \
 	%reldir%/host/liveness.c %reldir%/host/liveness.h \
 	%reldir%/host/names.c %reldir%/host/names.h \
+	%reldir%/host/noting.c %reldir%/host/noting.h \
 	%reldir%/host/notify.c %reldir%/host/notify.h \
 	%reldir%/host/reload.c %reldir%/host/reload.h \
 	%reldir%/host/remember.c %reldir%/host/remember.h \

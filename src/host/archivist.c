@@ -127,20 +127,43 @@ int archivist_new(const char *path, const uint8_t state_id[STATE_ID_BYTES], cons
     return 0;
 }
 
+void archivist_end(Archivist *archivist)
+{
+    (void) pthread_mutex_lock(&archivist->core->lock);
+    archivist->core->is_ending = true;
+    core_tell(archivist->core);
+    (void) pthread_mutex_unlock(&archivist->core->lock);
+}
+
+bool archivist_has_ended(Archivist *archivist, uint64_t usec, ArchivistStatus *ret_status)
+{
+    uint64_t deadline = clock_monotonic() + usec, n;
+    Core *core = archivist->core;
+    bool has_ended;
+
+    (void) pthread_mutex_lock(&core->lock);
+    while (core->n_threads > 0 && clock_monotonic() < deadline)
+        core_wait(core, deadline);
+    has_ended = core->n_threads == 0;
+    if (read(archivist->fd, &n, sizeof n) < 0)
+        errno = 0; /* EAGAIN: there is no news */
+    *ret_status = core->status;
+    (void) pthread_mutex_unlock(&core->lock);
+    return has_ended;
+}
+
 Archivist *archivist_free(Archivist *archivist, uint64_t usec)
 {
-    uint64_t deadline = clock_monotonic() + usec;
+    ArchivistStatus status;
     Core *core;
 
     if (archivist == NULL)
         return NULL;
     core = archivist->core;
     if (core != NULL) {
+        archivist_end(archivist);
+        (void) archivist_has_ended(archivist, usec, &status);
         (void) pthread_mutex_lock(&core->lock);
-        core->is_ending = true;
-        core_tell(core);
-        while (core->n_threads > 0 && clock_monotonic() < deadline)
-            core_wait(core, deadline);
         core->fd = -1;
         core_release(core);
     }

@@ -71,6 +71,13 @@ typedef struct ArchivistStatus {
 int archivist_new(const char *path, const uint8_t state_id[STATE_ID_BYTES], const ArchivistSettings *settings,
                   Archivist **ret_archivist);
 /*
+ * Nothing more is to be given or asked: the threads write what was given, as far as that is possible at once,
+ * and end. Whether they have, for which it waits so long; archivist_fd() tells. There may be no other
+ * archivist of the file before.
+ */
+void archivist_end(Archivist *archivist);
+bool archivist_has_ended(Archivist *archivist, uint64_t usec, ArchivistStatus *ret_status);
+/*
  * Waits until the threads have ended, which is when they have done what they are at, but not longer than
  * `usec`; those that hang then keep what they need. Takes NULL; returns NULL.
  */

@@ -11,11 +11,10 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/keep.h"
-#include "chat/mail.h"
 #include "chat/room.h"
-#include "chat/rule.h"
 #include "chat/session.h"
 #include "host/input.h"
+#include "host/noting.h"
 #include "host/remember.h"
 #include "host/server.h"
 
@@ -27,6 +26,10 @@
 #define FINISH_USEC (4 * USEC_PER_SEC)   /* the end waits so long; below TimeoutStopSec= */
 #define END_USEC USEC_PER_SEC            /* and so long for the file to be closed */
 #define LEAVE_USEC (50 * USEC_PER_MSEC)  /* before the next process, which does not depend on it */
+
+static const char STILL_CLOSING[] = "The archive has still to be closed";
+/* What is kept of a room may be over by what has not been written. */
+static const char NOT_OPEN[] = "The archive is not open";
 
 bool remember_path(char path[REMEMBER_PATH_MAX])
 {
@@ -64,8 +67,6 @@ static uint64_t lines_before(const Chat *chat, uint64_t end)
     return n;
 }
 
-/* What it may have missed */
-
 /* Entries of a transaction that is open may still go. */
 static bool may_give(const Server *server)
 {
@@ -76,57 +77,10 @@ static bool may_give(const Server *server)
            header->archive.recalled != 0 && !state_is_open(&server->chat->state);
 }
 
-/* What is in force, and what is kept of rooms, is told to an archive that can not know it: to a new one, and
- * to one that has missed something. The state says so until it is done, by whichever process. */
-static void begin_noting(Server *server)
+static void note_what_is_due(Server *server)
 {
-    server->chat->state.header->is_noting = true; /* one store */
-    server->remember.n_rules = server->remember.n_rooms = server->remember.n_people = 0;
-}
-
-/* Each of the first `n_max`, as many as a turn allows. False: there are more. */
-static bool note_each(Chat *chat, uint32_t *n, uint32_t n_max, void (*note)(Chat *chat, uint32_t which))
-{
-    for (; *n < n_max && !chat_turn_is_full(chat); ++*n)
-        note(chat, *n);
-    return *n >= n_max;
-}
-
-static void note_rule(Chat *chat, uint32_t which)
-{
-    const RuleRecord *rule = &chat->state.rules[which];
-
-    if (rule->number == 0)
-        return;
-    chat_reserve(chat, SLOT_NONE);
-    rule_note(chat, rule);
-    chat_commit(chat);
-}
-
-static void note_person(Chat *chat, uint32_t session)
-{
-    if (session_record(chat, session)->serial == 0 || chat->sessions[session].is_expecting)
-        return;
-    chat_reserve(chat, SLOT_NONE);
-    mail_note_settings(chat, session);
-    chat_commit(chat);
-}
-
-static void note_all(Server *server)
-{
-    Remember *remember = &server->remember;
-    Chat *chat = server->chat;
-
-    if (!chat->state.header->is_noting || !may_give(server))
-        return;
-    if (!note_each(chat, &remember->n_rules, chat->rule_slots.n_touched, note_rule) ||
-        !note_each(chat, &remember->n_rooms, chat->room_slots.n_touched, keep_note) ||
-        !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person))
-        return;
-    chat_reserve(chat, SLOT_NONE);
-    rule_note_all(chat);
-    *(uint32_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint32_t)) = false;
-    chat_commit(chat);
+    if (may_give(server))
+        noting_go_on(server);
 }
 
 /* Giving */
@@ -154,7 +108,7 @@ static void begin_giving(Server *server)
     /* The file was removed while no process was there. */
     if (remember->n_openings == 0 && remember->status.pos <= mark->from &&
         server->chat->state.header->archive.recalled != 0)
-        begin_noting(server);
+        noting_begin(server);
     remember->n_openings = remember->status.n_openings;
     remember->given = entry_from(server->chat, remember->status.pos);
     remember->n_lines = remember->status.n_lines;
@@ -179,7 +133,7 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         if (header->archive.n_dropped > ret_batch->n_lines)
             ret_batch->n_missing = header->archive.n_dropped - ret_batch->n_lines;
         ret_batch->n_lines = header->archive.n_dropped;
-        begin_noting(server);
+        noting_begin(server);
     }
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
         if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
@@ -274,18 +228,17 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
     Server *server = userdata;
     const char *trouble;
 
-    /* What is kept of a room may be over by what has not been written. */
-    if (question->kind == RECALL_ROOM && !server->remember.status.is_open) {
-        if (ret_recalled != NULL)
-            *ret_recalled = (Recalled){.trouble = "The archive is not open"};
-        return RECALL_ANSWERED;
-    }
     /* What was just said is part of the answer. */
     give(server);
     /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
     if (question->kind == RECALL_PERSON && !has_given_all(server))
         return RECALL_AWAITED;
-    trouble = question->kind == RECALL_MAIL ? counting_trouble(server) : NULL;
+    if (server->remember.archivist == NULL)
+        trouble = STILL_CLOSING;
+    else if (question->kind == RECALL_ROOM && !server->remember.status.is_open)
+        trouble = NOT_OPEN;
+    else
+        trouble = question->kind == RECALL_MAIL ? counting_trouble(server) : NULL;
     if (trouble != NULL && ret_recalled != NULL)
         *ret_recalled = (Recalled){.trouble = trouble};
     if (trouble != NULL)
@@ -364,25 +317,51 @@ static void mark_from(Chat *chat, uint64_t from)
     chat_commit(chat);
 }
 
-static void remember_open(Server *server, const char *path, const ArchivistSettings *settings)
+/* Of `n` lines since the state began the archive knows, or need not know, so many. */
+static void tell_missing(Server *server, uint64_t n, uint64_t n_done)
+{
+    if (n > n_done)
+        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+                  "The last lines that were said could not be archived: %" PRIu64 " at most are missing.",
+                  n - n_done);
+}
+
+/* Not beside threads of before: what SQLite knows of the file is known to the whole process, and would be
+ * wrong in another table of descriptors (host/thread.h). */
+static void open_archivist(Server *server)
+{
+    const ArchivistSettings settings = {.keep = server->config.archive_keep_usec,
+                                        .max_size = server->config.archive_max_size};
+    Remember *remember = &server->remember;
+    char path[REMEMBER_PATH_MAX];
+    int r;
+
+    if (remember->ending != NULL || !remember_path(path))
+        return;
+    r = archivist_new(path, server->chat->state.header->id, &settings, &remember->archivist);
+    if (r == 0)
+        return;
+    log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+              "Can not begin to archive what is said: %s.", strerror(-r));
+    remember->is_on = false;
+    server->chat->recall = NULL;
+    server->chat->is_past_unknown = false;
+}
+
+static void begin(Server *server)
 {
     StateHeader *header = server->chat->state.header;
     Remember *remember = &server->remember;
-    int r = archivist_new(path, header->id, settings, &remember->archivist);
 
-    if (r < 0) {
-        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
-                  "Can not begin to archive what is said: %s.", strerror(-r));
-        return;
-    }
+    remember->is_on = true;
     remember->n_rules = remember->n_rooms = remember->n_people = 0;
     if (header->archive.from == UINT64_MAX) {
         mark_from(server->chat, header->head);
-        begin_noting(server);
+        noting_begin(server);
     }
-    remember->status = (ArchivistStatus){0};
     server->chat->archived = header->archive.from;
     server->chat->is_past_unknown = header->archive.recalled == 0;
+    remember->status = (ArchivistStatus){0};
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
     remember->n_told_aside = remember->n_told_new = 0;
@@ -392,6 +371,43 @@ static void remember_open(Server *server, const char *path, const ArchivistSetti
         remember->hold_until = server->chat->now + HOLD_USEC;
     server->chat->recall = recall;
     server->chat->recall_userdata = server;
+    open_archivist(server);
+}
+
+/* What is new is given, and the rest is the threads'. */
+static void end(Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+    uint64_t n = lines_before(server->chat, header->head);
+
+    if (remember->archivist != NULL) {
+        give(server);
+        archivist_end(remember->archivist);
+        remember->ending = TAKE_PTR(remember->archivist);
+        remember->n_ending = n;
+        remember->n_ending_before = header->archive.n_before;
+    } else if (remember->is_on) {
+        tell_missing(server, n, header->archive.n_before);
+    }
+    remember->is_on = false;
+    server->chat->recall = NULL;
+    server->chat->is_past_unknown = false;
+    mark_from(server->chat, UINT64_MAX);
+}
+
+/* The threads of before have ended; or not in so long. */
+static void take_ending(Server *server, uint64_t usec)
+{
+    Remember *remember = &server->remember;
+    ArchivistStatus status;
+
+    if (remember->ending == NULL || !archivist_has_ended(remember->ending, usec, &status))
+        return;
+    tell_missing(server, remember->n_ending, MAX(status.n_done_lines, remember->n_ending_before));
+    remember->ending = archivist_free(remember->ending, 0);
+    if (remember->is_on)
+        open_archivist(server);
 }
 
 void remember_set(Server *server)
@@ -400,14 +416,12 @@ void remember_set(Server *server)
                                         .max_size = server->config.archive_max_size};
     char path[REMEMBER_PATH_MAX];
 
-    if (!server->config.archive_is_enabled || !remember_path(path)) {
-        remember_close(server, true);
-        mark_from(server->chat, UINT64_MAX);
-    } else if (server->remember.archivist == NULL) {
-        remember_open(server, path, &settings);
-    } else {
+    if (!server->config.archive_is_enabled || !remember_path(path))
+        end(server);
+    else if (!server->remember.is_on)
+        begin(server);
+    else if (server->remember.archivist != NULL)
         archivist_set(server->remember.archivist, &settings);
-    }
 }
 
 /* Whether there is something to wait for: the file is about to be opened, or somebody else has it for a
@@ -425,18 +439,17 @@ static bool is_finished(const Server *server)
 }
 
 /* Gives all there is, and waits until it is there, but not for ever. What is missing then is said. */
-static void finish(Server *server)
+static void finish(Server *server, uint64_t deadline)
 {
     Chat *chat = server->chat;
     const ArchiveMark *mark = &chat->state.header->archive;
-    uint64_t deadline = clock_monotonic() + FINISH_USEC, n;
     Remember *remember = &server->remember;
     struct pollfd pollfd = {.fd = archivist_fd(remember->archivist), .events = POLLIN};
 
     for (;;) {
         chat_set_time(chat, clock_monotonic(), clock_wall());
         remember_take(server);
-        note_all(server);
+        note_what_is_due(server);
         give(server);
         /* Nobody is left who might not have read it. */
         if (chat_n_sessions(chat) == 0)
@@ -449,22 +462,27 @@ static void finish(Server *server)
             continue;
         (void) poll(&pollfd, 1, (int) (AGAIN_USEC / USEC_PER_MSEC));
     }
-    n = lines_before(chat, chat->state.header->head);
-    n -= MIN(n, MAX(remember->status.n_done_lines, mark->n_before));
-    if (n > 0 && mark->from != UINT64_MAX)
-        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
-                  "The last lines that were said could not be archived: %" PRIu64 " at most are missing.", n);
+    tell_missing(server, lines_before(chat, chat->state.header->head),
+                 MAX(remember->status.n_done_lines, mark->n_before));
 }
 
 void remember_close(Server *server, bool is_last)
 {
     Remember *remember = &server->remember;
+    uint64_t deadline = clock_monotonic() + FINISH_USEC;
+    const StateHeader *header;
 
-    if (remember->archivist == NULL)
+    if (!remember->is_on && remember->ending == NULL)
         return;
-    if (is_last)
-        finish(server);
+    header = server->chat->state.header;
+    take_ending(server, is_last ? FINISH_USEC : LEAVE_USEC);
+    if (is_last && remember->archivist != NULL)
+        finish(server, deadline);
+    else if (is_last && remember->is_on)
+        tell_missing(server, lines_before(server->chat, header->head), header->archive.n_before);
+    remember->ending = archivist_free(remember->ending, 0);
     remember->archivist = archivist_free(remember->archivist, is_last ? END_USEC : LEAVE_USEC);
+    remember->is_on = false;
     server->chat->recall = NULL;
     server->chat->is_past_unknown = false;
 }
@@ -480,10 +498,10 @@ static void tell(Server *server)
         log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_ASIDE},
                   "The archive was damaged, and a new one was begun. The damaged one is in %s.",
                   status->aside);
-        begin_noting(server);
+        noting_begin(server);
     }
     if (status->n_new != remember->n_told_new)
-        begin_noting(server);
+        noting_begin(server);
     remember->n_told_aside = status->n_aside;
     remember->n_told_new = status->n_new;
     if (status->answer == remember->told)
@@ -501,10 +519,20 @@ static void tell(Server *server)
                   "The archive goes on.");
 }
 
+int remember_fd(const Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    if (remember->archivist != NULL)
+        return archivist_fd(remember->archivist);
+    return remember->ending != NULL ? archivist_fd(remember->ending) : -1;
+}
+
 void remember_take(Server *server)
 {
     Remember *remember = &server->remember;
 
+    take_ending(server, 0);
     if (remember->archivist == NULL)
         return;
     if (archivist_take(remember->archivist, server->chat->now, &remember->status))
@@ -525,7 +553,7 @@ void remember_tick(Server *server)
     if (remember->archivist == NULL)
         return;
     begin_chat(server);
-    note_all(server);
+    note_what_is_due(server);
     if (remember->given >= header->head || !may_give(server) ||
         (remember->is_refused && server->chat->now < remember->due))
         return;
@@ -560,7 +588,9 @@ bool remember_is_ready(const Server *server)
 
 const char *remember_trouble(const Server *server)
 {
-    int answer = server->remember.archivist != NULL ? server->remember.status.answer : 0;
+    const Remember *remember = &server->remember;
 
-    return answer != 0 ? archive_strerror(answer) : NULL;
+    if (remember->archivist == NULL)
+        return remember->is_on ? STILL_CLOSING : NULL;
+    return remember->status.answer != 0 ? archive_strerror(remember->status.answer) : NULL;
 }

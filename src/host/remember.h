@@ -23,7 +23,12 @@
 typedef struct Server Server;
 
 typedef struct Remember {
-    Archivist *archivist; /* owned; NULL: there is no archive */
+    bool is_on; /* there is an archive */
+    Archivist
+        *archivist;    /* owned; NULL: there is none, or not before the threads of the last one have ended */
+    Archivist *ending; /* owned; that one. NULL: they have */
+    uint64_t n_ending; /* lines that it should know of at its end, and */
+    uint64_t n_ending_before; /* of which it was not given so many */
     ArchivistStatus status;
     uint64_t n_openings;     /* for which the next two are: */
     uint64_t given, n_lines; /* up to where the transcript was given away, and how many lines that were */
@@ -34,7 +39,7 @@ typedef struct Remember {
     bool is_refused;     /* the last batch: too much waits already */
     int told;            /* the trouble that is in the log; 0: none */
     unsigned n_told_aside, n_told_new;
-    uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: is_noting */
+    uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: host/noting.h */
     char entries[ARCHIVIST_BATCH_BYTES] __attribute__((aligned(8)));
 } Remember;
 
@@ -42,11 +47,14 @@ enum { REMEMBER_PATH_MAX = ARCHIVIST_PATH_MAX };
 /* Where the archive is. False: there is no state directory. */
 bool remember_path(char path[REMEMBER_PATH_MAX]);
 
-/* As the configuration says: at the start, and when it has changed. What fails is logged. */
+/* As the configuration says: at the start, and when it has changed. Waits for nothing. What fails is logged.
+ */
 void remember_set(Server *server);
 /* At the end, or before the next process: with `is_last` what is new is written first. */
 void remember_close(Server *server, bool is_last);
-/* What the threads have to say. */
+/* Readable when the threads have something to say: for poll(2), borrowed; -1: there are none. */
+int remember_fd(const Server *server);
+/* That. */
 void remember_take(Server *server);
 /* Gives them what is due. */
 void remember_tick(Server *server);

@@ -385,9 +385,7 @@ static int server_wait(Server *server, struct pollfd *polls)
     polls[POLL_CLIENTS] = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
     polls[POLL_ACCOUNTS] = (struct pollfd){
         .fd = server->accounts != NULL ? accounts_fd(server->accounts) : -1, .events = POLLIN};
-    polls[POLL_ARCHIVE] = (struct pollfd){
-        .fd = server->remember.archivist != NULL ? archivist_fd(server->remember.archivist) : -1,
-        .events = POLLIN};
+    polls[POLL_ARCHIVE] = (struct pollfd){.fd = remember_fd(server), .events = POLLIN};
     for (unsigned i = 0; i < server->n_listeners; i++) {
         bool is_open = listener_is_open(server, &server->listeners[i]);
 

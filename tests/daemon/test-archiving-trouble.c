@@ -249,6 +249,42 @@ START_TEST(locked_at_the_end)
 }
 END_TEST
 
+/* While it is, it is turned off and on: nobody waits for that, and what was said before is counted as
+ * missing. */
+START_TEST(locked_and_reloaded)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice");
+    Buffer said = {0};
+    uint64_t before;
+    sqlite3 *other;
+
+    say(alice, &said, 3, 10);
+    expect_archived(alice);
+    other = past_open(daemon);
+    past_do(other, "BEGIN EXCLUSIVE");
+    say(alice, &said, 3, 10);
+    before = now_usec();
+    daemon_write_file(daemon, "chatd.conf", DAEMON_CONFIG "[Archive]\nEnabled=no\n");
+    daemon_reload(daemon);
+    expect_quick(alice);
+    daemon_write_file(daemon, "chatd.conf", DAEMON_CONFIG);
+    daemon_reload(daemon);
+    expect_quick(alice);
+    ck_assert_uint_lt(now_usec() - before, (uint64_t) (2 * deadline_scale() * USEC_PER_SEC));
+    say(alice, &said, 3, 10);
+    daemon_expect_log(daemon, "The last lines that were said could not be archived: 3 at most are missing.");
+    daemon_expect_log(daemon, STOPPED);
+    unlock(other);
+    daemon_expect_log(daemon, "The archive goes on.");
+    daemon_end(daemon);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM lines"), 6);
+    ck_assert_int_eq(past_number(daemon, "SELECT count(*) FROM gaps"), 0);
+    buffer_done(&said);
+    daemon_free(daemon);
+}
+END_TEST
+
 /* From the start and for everybody: people are let in after a while, and know nothing of the past. */
 static void hang(Daemon *daemon, sqlite3 **ret_other)
 {
@@ -532,5 +568,6 @@ START_TEST(no_folder)
 END_TEST
 
 SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
-           {locked, 0}, {locked_at_the_end, 0}, {hanging, 0}, {hanging_with_a_locked_room, 0}, {unlocked, 0},
-           {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})
+           {locked, 0}, {locked_at_the_end, 0}, {locked_and_reloaded, 0}, {hanging, 0},
+           {hanging_with_a_locked_room, 0}, {unlocked, 0}, {asker_gone, 0}, {damaged, 0},
+           {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})

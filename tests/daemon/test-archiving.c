@@ -187,6 +187,9 @@ START_TEST(off_for_a_while)
     client_say(alice, "meanwhile");
     client_say(alice, "/search before");
     client_expect(alice, "!! What is said is not archived here.");
+    /* It is not waited for. */
+    while (past_number(daemon, "SELECT count(*) FROM lines") == 0)
+        daemon_expect_running_for(daemon, 0.02);
     past_expect(daemon, "alice: before\n");
     daemon_revive(daemon);
     client_say(alice, "meanwhile");

@@ -190,4 +190,127 @@ START_TEST(test_removed)
 }
 END_TEST
 
-UNIT_MAIN("remember", test_mail, test_person, test_removed)
+static void scene_reload(Scene *scene, bool is_enabled)
+{
+    uint64_t before = clock_monotonic();
+
+    scene->server.config.archive_is_enabled = is_enabled;
+    remember_set(&scene->server);
+    ck_assert_uint_lt(clock_monotonic() - before, USEC_PER_SEC / 5);
+}
+
+/* As if a thread were at something. */
+static void set_busy(Archivist *archivist, bool is_busy)
+{
+    Core *core = archivist->core;
+
+    (void) pthread_mutex_lock(&core->lock);
+    core->n_threads += is_busy ? 1U : -1U;
+    core_tell(core);
+    (void) pthread_mutex_unlock(&core->lock);
+}
+
+static int64_t number_in_file(Scene *scene, const char *sql)
+{
+    int64_t n;
+
+    fixture_open(scene->world.fixture);
+    n = fixture_count(scene->world.fixture, sql);
+    scene->world.fixture->archive = archive_close(scene->world.fixture->archive);
+    return n;
+}
+
+/* It is turned off and on while the threads are busy: new ones begin when these have ended, and meanwhile it
+ * is a trouble. Nothing is lost but what was said while it was off. */
+START_TEST(test_off_and_on)
+{
+    const Recall seen = {.kind = RECALL_SEEN, .nick = fixture_key("bea")},
+                 person = {.kind = RECALL_PERSON, .nick = fixture_key("bea")},
+                 mail = {.kind = RECALL_MAIL, .nick = fixture_key("bea")};
+    Scene *scene = scene_new();
+    Remember *remember = &scene->server.remember;
+    Recalled recalled;
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_say(scene, "just before");
+    set_busy(remember->archivist, true);
+    scene_reload(scene, false);
+    ck_assert_ptr_null(remember_trouble(&scene->server));
+    ck_assert_ptr_null(scene->harness->chat->recall);
+    scene_say(scene, "meanwhile");
+    for (unsigned i = 0; i < 3; i++) {
+        scene_reload(scene, true);
+        scene_reload(scene, i == 2);
+    }
+    scene_say(scene, "after");
+    for (unsigned i = 0; i < 50; i++) {
+        scene_turn(scene);
+        ck_assert_ptr_null(remember->archivist);
+        ck_assert_ptr_nonnull(remember_trouble(&scene->server));
+        ck_assert_int_eq(scene_ask(scene, &seen, NULL), RECALL_ANSWERED);
+        ck_assert_int_eq(scene_ask(scene, &seen, &recalled), RECALL_ANSWERED);
+        ck_assert_str_eq(recalled.trouble, remember_trouble(&scene->server));
+        ck_assert_int_eq(scene_ask(scene, &mail, &recalled), RECALL_ANSWERED);
+        ck_assert_str_eq(recalled.trouble, remember_trouble(&scene->server));
+        ck_assert_int_eq(scene_ask(scene, &person, &recalled), RECALL_AWAITED);
+    }
+    ck_assert_uint_eq(remember_due(&scene->server), UINT64_MAX);
+    set_busy(remember->ending, false);
+    ck_assert_int_eq(remember_fd(&scene->server), archivist_fd(remember->ending));
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_ptr_null(remember->ending);
+    ck_assert_int_eq(remember_fd(&scene->server), archivist_fd(remember->archivist));
+    ck_assert_ptr_null(remember_trouble(&scene->server));
+    scene_close(scene);
+    ck_assert_uint_eq(scene->n_logged, 0);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 3);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'meanwhile'"), 0);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
+/* The end comes before the threads of before have ended: it waits for them, and for what was said since. */
+START_TEST(test_end_after_off_and_on)
+{
+    Scene *scene = scene_new();
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_say(scene, "just before");
+    scene_reload(scene, false);
+    scene_reload(scene, true);
+    scene_say(scene, "after");
+    ck_assert_ptr_nonnull(scene->server.remember.ending);
+    scene_close(scene);
+    ck_assert_uint_eq(scene->n_logged, 0);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 3);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
+/* Nothing waits for somebody else who has the file, and what could not be written is told. */
+START_TEST(test_off_while_locked)
+{
+    Scene *scene = scene_new();
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "one");
+    scene_say(scene, "two");
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    ck_assert_int_eq(remember_fd(&scene->server), -1);
+    ck_assert_uint_eq(scene->n_logged, 1);
+    ck_assert_str_eq(scene->logged,
+                     "The last lines that were said could not be archived: 2 at most are missing.");
+    neighbour_does(&scene->world, "ROLLBACK");
+    scene_free(scene);
+}
+END_TEST
+
+UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
+          test_off_while_locked)

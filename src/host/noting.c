@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include "chat/keep.h"
+#include "chat/mail.h"
+#include "chat/rule.h"
+#include "chat/session.h"
+#include "host/noting.h"
+#include "host/server.h"
+
+void noting_begin(Server *server)
+{
+    server->chat->state.header->is_noting = true; /* one store */
+    server->remember.n_rules = server->remember.n_rooms = server->remember.n_people = 0;
+}
+
+/* Each of the first `n_max`, as many as a turn allows. False: there are more. */
+static bool note_each(Chat *chat, uint32_t *n, uint32_t n_max, void (*note)(Chat *chat, uint32_t which))
+{
+    for (; *n < n_max && !chat_turn_is_full(chat); ++*n)
+        note(chat, *n);
+    return *n >= n_max;
+}
+
+static void note_rule(Chat *chat, uint32_t which)
+{
+    const RuleRecord *rule = &chat->state.rules[which];
+
+    if (rule->number == 0)
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    rule_note(chat, rule);
+    chat_commit(chat);
+}
+
+static void note_person(Chat *chat, uint32_t session)
+{
+    if (session_record(chat, session)->serial == 0 || chat->sessions[session].is_expecting)
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    mail_note_settings(chat, session);
+    chat_commit(chat);
+}
+
+void noting_go_on(Server *server)
+{
+    Remember *remember = &server->remember;
+    Chat *chat = server->chat;
+
+    if (!chat->state.header->is_noting)
+        return;
+    if (!note_each(chat, &remember->n_rules, chat->rule_slots.n_touched, note_rule) ||
+        !note_each(chat, &remember->n_rooms, chat->room_slots.n_touched, keep_note) ||
+        !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person))
+        return;
+    chat_reserve(chat, SLOT_NONE);
+    rule_note_all(chat);
+    *(uint32_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint32_t)) = false;
+    chat_commit(chat);
+}
