@@ -352,7 +352,7 @@ START_TEST(test_join_kept)
                                           .flags = ROOM_FOUNDED | ROOM_LOCKED | ROOM_HIDDEN}});
     past_add_note(&past, &(Note){.kind = NOTE_INVITED, .invited = {.name = {4, "otto"}, .uid = 1002}});
     past_answers(&world, &past);
-    expect(&world, "/join #den", "!! #den is locked: by invitation only. Ask bob for one.\n");
+    expect(&world, "/join #den", "!! #den is locked: by invitation only. Ask an operator for one.\n");
     expect(&world, "/rooms", "-- 1 room:\n-- #lobby (1)\n");
     harness_survive(world.harness);
     world_attach(&world);
