@@ -70,7 +70,7 @@ void peer_format_place(uint64_t place, char text[PEER_TEXT_MAX])
         return;
     default:
         (void) inet_ntop(AF_INET6, prefix, address, sizeof address);
-        (void) snprintf(text, PEER_TEXT_MAX, "%s/%u", address, SITE_BITS);
+        (void) snprintf(text, PEER_TEXT_MAX, "%s/%d", address, SITE_BITS);
     }
 }
 
