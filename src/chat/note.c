@@ -130,6 +130,12 @@ static void lose(const Chat *chat, const Entry *entry)
         log_event(chat->log, event, "The archive could not be told that #%s was closed, and may keep it.",
                   room);
         break;
+    case NOTE_ROOM_OPENED:
+        log_event(
+            chat->log, event,
+            "The archive could not be told that nothing is kept of #%s any more, and may keep it locked.",
+            room);
+        break;
     case NOTE_UNINVITED:
         event.whom = note.invited.name.bytes;
         log_event(

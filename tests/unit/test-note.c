@@ -182,6 +182,8 @@ START_TEST(test_lost)
          "bob -: The archive could not be told that a line of bob in #lobby was taken back, and "
          "may have it."},
         {NOTE_ROOM_CLOSED, "alice -: The archive could not be told that #lobby was closed, and may keep it."},
+        {NOTE_ROOM_OPENED, "alice -: The archive could not be told that nothing is kept of #lobby any more, "
+                           "and may keep it locked."},
         {NOTE_UNINVITED,
          "alice carol: The archive could not be told that carol is not invited into #lobby any "
          "more, and may keep that."},
