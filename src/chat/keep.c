@@ -10,11 +10,6 @@
 #include "chat/person.h"
 #include "chat/room.h"
 
-static bool is_founded_by(const RoomRecord *record, uint32_t uid)
-{
-    return record->created_wall != 0 && (record->flags & ROOM_FOUNDED) && record->founder_uid == uid;
-}
-
 bool keep_is_founder(const Chat *chat, uint32_t room, uint32_t session)
 {
     const RoomRecord *record = &chat->state.rooms[room];
@@ -131,12 +126,12 @@ void keep_note(Chat *chat, uint32_t room)
     }
 }
 
-static unsigned count_founded(const Chat *chat, uint32_t uid)
+static unsigned count_founded(const Chat *chat, uint32_t session)
 {
     unsigned n = 0;
 
     for (uint32_t room = 0; room < chat->room_slots.n_touched; room++)
-        n += is_founded_by(&chat->state.rooms[room], uid);
+        n += keep_is_founder(chat, room, session);
     return n;
 }
 
@@ -146,7 +141,7 @@ int keep_found(Chat *chat, uint32_t room, uint32_t session, uint32_t founder)
     bool was_kept = keep_is_kept(chat, room);
     RoomRecord *record;
 
-    if (count_founded(chat, person->peer.uid) >= LIMIT_ROOMS_FOUNDED)
+    if (count_founded(chat, founder) >= LIMIT_ROOMS_FOUNDED)
         return KEEP_TOO_MANY;
     record = state_edit_room(&chat->state, room);
     record->flags |= ROOM_FOUNDED;
