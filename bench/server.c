@@ -132,6 +132,36 @@ static int write_config(Server *server)
     return 0;
 }
 
+/* That of the plan, or one of its own, as in the unit. */
+static int make_state_directory(Server *server)
+{
+    const ServerPlan *plan = &server->plan;
+
+    if (plan->state_directory != NULL)
+        (void) snprintf(server->state_directory, sizeof(server->state_directory), "%s",
+                        plan->state_directory);
+    if (plan->state_directory != NULL || plan->kind != SERVER_CHATD || !plan->default_config)
+        return 0;
+    (void) snprintf(server->state_directory, sizeof(server->state_directory), "%s/state", server->folder);
+    if (mkdir(server->state_directory, 0700) < 0)
+        return failed(server, -errno, "cannot make %s: %s", server->state_directory, strerror(errno));
+    return 0;
+}
+
+/* What chatd has made in one of its own. */
+static void remove_state_directory(Server *server)
+{
+    static const char *const NAMES[] = {"archive.db", "archive.db-wal", "archive.db-shm"};
+    char path[SERVER_PATH_MAX + 64];
+
+    for (size_t i = 0; i < N_ELEMENTS(NAMES) && server->plan.state_directory == NULL; i++) {
+        (void) snprintf(path, sizeof(path), "%s/%s", server->state_directory, NAMES[i]);
+        (void) unlink(path);
+    }
+    if (server->plan.state_directory == NULL && server->state_directory[0] != '\0')
+        (void) rmdir(server->state_directory);
+}
+
 int server_init(Server *server, const ServerPlan *plan)
 {
     const char *tmp = getenv("TMPDIR");
@@ -148,6 +178,8 @@ int server_init(Server *server, const ServerPlan *plan)
     r = open_door(server);
     if (r == 0)
         r = write_config(server);
+    if (r == 0)
+        r = make_state_directory(server);
     if (r < 0 || plan->kind != SERVER_CHATD || plan->no_store)
         return r;
     r = manager_init(&server->manager, server->folder);
@@ -235,8 +267,8 @@ static void set_environment(const Server *server)
         (void) unsetenv(variables[i]);
     if (server->manager.fd >= 0)
         (void) setenv("NOTIFY_SOCKET", server->manager.path, 1);
-    if (server->plan.state_directory != NULL)
-        (void) setenv("STATE_DIRECTORY", server->plan.state_directory, 1);
+    if (server->state_directory[0] != '\0')
+        (void) setenv("STATE_DIRECTORY", server->state_directory, 1);
 }
 
 /* In the child. Does not return. */
@@ -422,6 +454,7 @@ void server_done(Server *server)
     manager_done(&server->manager);
     if (server->folder[0] == '\0')
         return;
+    remove_state_directory(server);
     (void) snprintf(path, sizeof(path), "%s/conf", server->folder);
     (void) unlink(path);
     (void) snprintf(path, sizeof(path), "%s/log", server->folder);

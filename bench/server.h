@@ -45,8 +45,9 @@ typedef struct Server {
     int listen_fd;  /* -1: the server binds its own */
     Manager manager;
     uint16_t port;
-    char folder[SERVER_PATH_MAX];   /* its configuration and its log; removed by server_done() */
-    char remark[SERVER_REMARK_MAX]; /* why something failed, in words */
+    char state_directory[SERVER_PATH_MAX + 16]; /* chatd's, or empty */
+    char folder[SERVER_PATH_MAX];               /* its configuration and its log; removed by server_done() */
+    char remark[SERVER_REMARK_MAX];             /* why something failed, in words */
 } Server;
 
 typedef struct ServerMemory {

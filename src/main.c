@@ -295,6 +295,8 @@ int main(int argc, char *argv[])
     (void) signal(SIGPIPE, SIG_IGN);
     /* The thread that writes the log allocates next to nothing: it needs no arena of its own (mallopt(3)). */
     (void) mallopt(M_ARENA_MAX, 1);
+    /* Memory is taken as it is needed, and not 128 KiB ahead. */
+    (void) mallopt(M_TOP_PAD, 4096);
     raise_file_limit();
     r = journal_new(journal_pick_target(), &journal);
     if (r < 0) {

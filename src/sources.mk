@@ -91,4 +91,5 @@ CHATD_SOURCES = \
 	%reldir%/host/settle.c %reldir%/host/settle.h \
 	%reldir%/host/thread.c %reldir%/host/thread.h \
 	%reldir%/host/tool.c %reldir%/host/tool.h \
+	%reldir%/host/trim.c %reldir%/host/trim.h \
 	%reldir%/host/vault.c %reldir%/host/vault.h

@@ -54,6 +54,9 @@ enum {
 #define NSEC_PER_USEC UINT64_C(1000)
 #define NSEC_PER_SEC UINT64_C(1000000000)
 
+/* A process in which nothing has happened for so long gives back what it has of files: host/trim.h. */
+#define TRIM_USEC USEC_PER_SEC
+
 /* In larger rooms one line sums up who came and went, this often at most. */
 #define ANNOUNCE_SUM_USEC (10 * USEC_PER_SEC)
 /* A kept room that nobody has entered for so long is given up. */

@@ -27,6 +27,7 @@
 #include "host/names.h"
 #include "host/reload.h"
 #include "host/server.h"
+#include "host/trim.h"
 
 enum {
     EVENTS_PER_WAIT = 512,
@@ -366,6 +367,7 @@ static int server_timeout(Server *server)
     if (server->accounts != NULL)
         next = MIN(next, accounts_due(server->accounts));
     next = MIN(next, remember_due(server));
+    next = MIN(next, server->next_trim);
     for (unsigned i = 0; i < server->n_listeners; i++)
         if (server->listeners[i].paused_until > 0)
             next = MIN(next, server->listeners[i].paused_until);
@@ -376,10 +378,24 @@ static int server_timeout(Server *server)
     return (int) MIN((next - now + USEC_PER_MSEC - 1) / USEC_PER_MSEC, (uint64_t) INT32_MAX);
 }
 
+/* Once nothing has happened for a while. */
+static void server_trim(Server *server, bool has_happened)
+{
+    uint64_t now = server->chat->now;
+
+    if (has_happened) {
+        server->next_trim = now + TRIM_USEC;
+    } else if (now >= server->next_trim) {
+        server->next_trim = UINT64_MAX;
+        trim_program();
+    }
+}
+
 /* Waits for something to do, and says who may be accepted. 0, or a negative errno. */
 static int server_wait(Server *server, struct pollfd *polls)
 {
     unsigned n = POLL_LISTENERS;
+    int n_ready;
 
     polls[POLL_SIGNALS] = (struct pollfd){.fd = server->signal_fd, .events = POLLIN};
     polls[POLL_CLIENTS] = (struct pollfd){.fd = server->epoll_fd, .events = POLLIN};
@@ -391,13 +407,15 @@ static int server_wait(Server *server, struct pollfd *polls)
 
         polls[n++] = (struct pollfd){.fd = is_open ? server->listeners[i].fd : -1, .events = POLLIN};
     }
-    if (poll(polls, n, server_timeout(server)) < 0) {
+    n_ready = poll(polls, n, server_timeout(server));
+    if (n_ready < 0) {
         if (errno != EINTR)
             return error_origin(-errno);
         for (unsigned i = 0; i < n; i++)
             polls[i].revents = 0;
     }
     chat_begin_turn(server->chat, clock_monotonic(), clock_wall());
+    server_trim(server, n_ready != 0);
     return 0;
 }
 

@@ -68,6 +68,8 @@ typedef struct Server {
     uint64_t next_throttled, next_liveness; /* usec, monotonic; UINT64_MAX: none */
     uint32_t turn_lines;                    /* executed in this turn */
     uint64_t started, idle_since;           /* usec, monotonic */
+    uint64_t
+        next_trim; /* usec, monotonic: when nothing has happened for a while; UINT64_MAX: that was done */
 
     Frame frame;
     Stream stream;
