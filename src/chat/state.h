@@ -94,7 +94,7 @@ typedef struct StateHeader {
     uint8_t id[STATE_ID_BYTES];    /* random: which state it is, also when it is copied; from layout 4 on */
     ArchiveMark archive;
     uint32_t invite_size, max_invites;
-    uint32_t is_noting; /* the archive is to be told of all rules and rooms: host/remember.c */
+    uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/remember.c */
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
     STATE_NEXT_FIELDS
 } StateHeader;

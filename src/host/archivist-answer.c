@@ -165,7 +165,7 @@ static int answer_search(Archive *archive, Collected *answer, Recalled *recalled
         .hidden = answer->hidden,
         .n_hidden = answer->n_hidden,
         .secret = ROOM_SECRET,
-        .known = answer->hidden + answer->n_hidden,
+        .known = answer->n_known > 0 ? answer->hidden + answer->n_hidden : NULL,
         .n_known = answer->n_known,
         .since = recall->from,
         .before = ARCHIVE_ID_END,

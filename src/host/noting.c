@@ -54,6 +54,6 @@ void noting_go_on(Server *server)
         return;
     chat_reserve(chat, SLOT_NONE);
     rule_note_all(chat);
-    *(uint32_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint32_t)) = false;
+    *(uint64_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint64_t)) = false;
     chat_commit(chat);
 }
