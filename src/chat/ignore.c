@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <string.h>
+
 #include "base/config.h"
 #include "base/macro.h"
 #include "chat/ignore.h"
@@ -89,25 +91,31 @@ uint64_t ignore_place(const Chat *chat, uint32_t bearer)
     return person_is_verified(chat, bearer) ? 0 : peer_place(&session_record(chat, bearer)->peer);
 }
 
-static bool add(Chat *chat, uint32_t session, IgnoredRecord record)
+/* Nothing is left in the bytes behind the name. */
+static bool add(Chat *chat, uint32_t session, uint64_t hash, uint64_t serial, const Name *nick)
 {
     uint8_t n = chat->sessions[session].n_ignored;
+    IgnoredRecord *record;
 
     if (n >= MIN(chat->config->max_ignores, chat->state.header->max_ignored))
         return false;
-    *state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]) = record;
+    record = state_edit_ignored(&chat->state, &ignore_records(chat, session)[n]);
+    memset(record, 0, sizeof *record);
+    record->hash = hash;
+    record->serial = serial;
+    record->name = *nick;
     ignore_set_n(chat, session, (uint8_t) (n + 1));
     return true;
 }
 
 bool ignore_add(Chat *chat, uint32_t session, const Name *nick, uint64_t who)
 {
-    return add(chat, session, (IgnoredRecord){.hash = ignore_hash(nick), .serial = who, .name = *nick});
+    return add(chat, session, ignore_hash(nick), who, nick);
 }
 
 bool ignore_add_place(Chat *chat, uint32_t session, uint64_t place, const Name *nick)
 {
-    return add(chat, session, (IgnoredRecord){.hash = place, .serial = IGNORED_PLACE, .name = *nick});
+    return add(chat, session, place, IGNORED_PLACE, nick);
 }
 
 static bool drop(Chat *chat, uint32_t session, Somebody somebody)
