@@ -36,7 +36,8 @@ static void *allocate(size_t n)
     return result;
 }
 
-static void check_clean_text(const char *text, size_t n)
+/* How many characters it has. */
+static size_t check_clean_text(const char *text, size_t n)
 {
     unsigned n_marks = 0;
     size_t count = 0;
@@ -59,7 +60,7 @@ static void check_clean_text(const char *text, size_t n)
             n_marks = 0;
         i += length;
     }
-    EXPECT(text_count(text, n) == count);
+    return count;
 }
 
 /* Returns the clean text, which the caller frees. */
@@ -70,7 +71,7 @@ static char *check_clean(const char *text, size_t n, size_t *ret_n)
     _cleanup_(freep) char *again = allocate(TEXT_GROWTH * n_clean);
 
     EXPECT(n_clean <= TEXT_GROWTH * n);
-    check_clean_text(clean, n_clean);
+    (void) check_clean_text(clean, n_clean);
     n_again = text_clean(again, clean, n_clean);
     EXPECT(n_again == n_clean && memcmp(again, clean, n_clean) == 0);
     *ret_n = n_clean;
@@ -140,8 +141,7 @@ static void check_parsed_name(const Name *name, size_t max_chars)
     Name again;
 
     EXPECT(name->n > 0 && name->n <= NAME_MAX_BYTES && strlen(name->bytes) == name->n);
-    EXPECT(text_count(name->bytes, name->n) <= MIN(max_chars, (size_t) NAME_MAX_CHARS));
-    check_clean_text(name->bytes, name->n);
+    EXPECT(check_clean_text(name->bytes, name->n) <= MIN(max_chars, (size_t) NAME_MAX_CHARS));
     EXPECT(name_parse(name->bytes, name->n, max_chars, &again) == 0);
     EXPECT(memcmp(&again, name, sizeof(again)) == 0);
     EXPECT(name_is_mentioned(name->bytes, name->n, name->bytes, name->n));
