@@ -110,13 +110,24 @@ static void toggle_place_of(Chat *chat, uint32_t session, Arguments word, const 
     toggle_place(chat, session, place, nick);
 }
 
+/* As much of it as is one place. */
+static void toggle_network(Chat *chat, uint32_t session, const RuleSubject *network)
+{
+    Peer peer = {0};
+
+    memcpy(peer.address, network->address, sizeof peer.address);
+    if (network->n_bits >= rule_subject(&peer).n_bits)
+        toggle_place(chat, session, peer_place(&peer), &(Name){0});
+    else
+        chat_error(chat, session, "One address can be ignored, and not a network: /ignore 192.0.2.7");
+}
+
 int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments word = arguments_next(&arguments);
     RuleSubject network;
     Name nick = {0};
     char text[WORD_MAX];
-    uint64_t place;
     int r;
 
     if (word.n == 0) {
@@ -124,10 +135,8 @@ int command_ignore(Chat *chat, uint32_t session, Arguments arguments)
         return 0;
     }
     r = command_parse_nick(word, &nick);
-    if (peer_parse_place(command_word(word, text), &place) && arguments.n == 0)
-        toggle_place(chat, session, place, &(Name){0});
-    else if (rule_parse_network(text, &network))
-        chat_error(chat, session, "One address can be ignored, and not a network: /ignore 192.0.2.7");
+    if (rule_parse_network(command_word(word, text), &network))
+        toggle_network(chat, session, &network);
     else if (r != 0)
         chat_error(chat, session, "That is not a nick: it %s.", name_strerror(r));
     else if (arguments.n == 0)

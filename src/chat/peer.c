@@ -73,15 +73,3 @@ void peer_format_place(uint64_t place, char text[PEER_TEXT_MAX])
         (void) snprintf(text, PEER_TEXT_MAX, "%s/%d", address, SITE_BITS);
     }
 }
-
-bool peer_parse_place(const char *text, uint64_t *ret_place)
-{
-    Peer peer = {0};
-
-    memcpy(peer.address, V4_MAPPED, sizeof V4_MAPPED);
-    if (inet_pton(AF_INET, text, peer.address + sizeof V4_MAPPED) != 1 &&
-        inet_pton(AF_INET6, text, peer.address) != 1)
-        return false;
-    *ret_place = peer_place(&peer);
-    return true;
-}

@@ -19,5 +19,3 @@ void peer_format(const Peer *peer, char text[PEER_TEXT_MAX]);
 uint64_t peer_place(const Peer *peer);
 /* "192.0.2.1", "2001:db8::/64", "uid 1000". */
 void peer_format_place(uint64_t place, char text[PEER_TEXT_MAX]);
-/* One address, whose place is meant. False: it is none. */
-bool peer_parse_place(const char *text, uint64_t *ret_place);

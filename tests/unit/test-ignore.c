@@ -325,7 +325,7 @@ START_TEST(test_address_written)
     client_say(harness, bob, "two");
     ck_assert_str_eq(client_take(alice), "[12:03] <bob> two\n");
     harness_survive(harness);
-    client_say(harness, alice, "/ignore 2001:db8:1:2::9\n/ignore");
+    client_say(harness, alice, "/ignore 2001:db8:1:2::/64\n/ignore");
     ck_assert_str_eq(client_take(alice), "-- You hear guests from 2001:db8:1:2::/64 again.\n"
                                          "-- You ignore nobody.\n");
     harness_free(harness);
@@ -351,13 +351,14 @@ START_TEST(test_address_refused)
     harness_take_all(harness);
     client_say(harness, alice,
                "/ignore bob address\n/ignore nobody address\n/ignore carol adress\n"
-               "/ignore 192.0.2.0/24\n/ignore a!b address");
+               "/ignore 192.0.2.0/31\n/ignore 2001:db8::/63\n/ignore a!b address");
     ck_assert_str_eq(
         client_take(alice),
         "!! bob has an account: /ignore bob is enough, wherever they come from.\n"
         "!! Nobody here is called nobody. /who lists who is.\n"
         "!! /ignore NICK is about one person, /ignore NICK address about all guests who come from "
         "where they do.\n"
+        "!! One address can be ignored, and not a network: /ignore 192.0.2.7\n"
         "!! One address can be ignored, and not a network: /ignore 192.0.2.7\n"
         "!! That is not a nick: it may have only letters, digits, - and _.\n");
     client_say(harness, alice, "/ignore carol address\n/ignore ::1");
