@@ -80,6 +80,16 @@ int archive_load_room(Archive *archive, const NameKey *key, ArchiveRoomFunction 
         give_rooms(archive, ROOM_SELECT " AND key = ?1", SQL_VALUES(SQL_NAME(key)), function, userdata));
 }
 
+int archive_room_flags(Archive *archive, const NameKey *key, uint32_t *ret_flags)
+{
+    int64_t flags;
+    int r = SQL_NUMBER(archive, "SELECT flags FROM rooms WHERE key = ?1", &flags, SQL_NAME(key));
+
+    if (r == 0)
+        *ret_flags = (uint32_t) flags;
+    return error_trace(r);
+}
+
 int archive_load_invites(Archive *archive, ArchiveInviteFunction function, void *userdata)
 {
     _cleanup_(sql_endp) sqlite3_stmt *statement = NULL;

@@ -76,6 +76,9 @@ int archive_load_rooms(Archive *archive, ArchiveRoomFunction function, void *use
 /* The same of one room: one call, or none. */
 int archive_load_room(Archive *archive, const NameKey *key, ArchiveRoomFunction function, void *userdata);
 
+/* Those of its record; 0: there is none. */
+int archive_room_flags(Archive *archive, const NameKey *key, uint32_t *ret_flags);
+
 typedef int (*ArchiveInviteFunction)(void *userdata, const ArchiveInvite *invite);
 /* All invitations, room by room. */
 int archive_load_invites(Archive *archive, ArchiveInviteFunction function, void *userdata);

@@ -114,19 +114,14 @@ static int put_line(void *userdata, const ArchiveLine *line)
     return 0;
 }
 
-static int take_flags(void *userdata, const ArchiveRoomRow *row)
-{
-    *(uint32_t *) userdata = row->record.flags;
-    return 0;
-}
-
 /* What the archive says is locked or hidden is so, even if the chat does not remember. */
 static int look_whether_secret(Archive *archive, const Recall *recall, bool *ret_is_secret)
 {
-    uint32_t flags = 0;
-    int r = archive_load_room(archive, &recall->room, take_flags, &flags);
+    uint32_t flags;
+    int r = archive_room_flags(archive, &recall->room, &flags);
 
-    *ret_is_secret = (flags & ROOM_SECRET) && !recall->is_secret;
+    if (r == 0)
+        *ret_is_secret = (flags & ROOM_SECRET) && !recall->is_secret;
     return error_trace(r);
 }
 

@@ -155,21 +155,15 @@ static int put_taken_back(Writing *writing, const Name *room, const NoteTakenBac
     return error_trace(archive_put_take_back_said(archive, room, &note->nick, note->wall));
 }
 
-static int take_flags(void *userdata, const ArchiveRoomRow *row)
-{
-    *(uint32_t *) userdata = row->record.flags;
-    return 0;
-}
-
 /* Whoever makes a room of that name is not to be told what was said there when it was not for everybody. */
 static int put_room_closed(Writing *writing, const Name *room)
 {
-    uint32_t flags = 0;
+    uint32_t flags;
     NameKey key;
     int r;
 
     name_fold(room->bytes, room->n, &key);
-    r = archive_load_room(writing->archive, &key, take_flags, &flags);
+    r = archive_room_flags(writing->archive, &key, &flags);
     if (r == 0)
         r = archive_put_room_removed(writing->archive, room);
     if (r == 0 && (flags & ROOM_SECRET))
