@@ -4,10 +4,12 @@
 /* Rooms that were kept before a reboot: they come back as they were, and a search does not tell of those that
  * somebody may not know. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "chat/keep.h"
+#include "chat/note.h"
 #include "chat/person.h"
 #include "chat/room.h"
 #include "unit/operator-fixture.h"
@@ -144,6 +146,42 @@ START_TEST(test_too_many)
 }
 END_TEST
 
+/* One room with as many invitations as there may be, in one transaction. */
+START_TEST(test_kept_of)
+{
+    enum { ENTRY_BYTES = sizeof(Entry) + sizeof(Note) + 16 };
+    static char bytes[(LIMIT_INVITES_ROOM + 2) * ENTRY_BYTES] __attribute__((aligned(8)));
+    Note note = {.kind = NOTE_ROOM,
+                 .room = {.founder = {3, "bea"}, .founder_uid = 1000, .flags = ROOM_FOUNDED | ROOM_LOCKED}};
+    EntryDraft draft = {
+        .kind = ENTRY_NOTE, .text = (const char *) &note, .text_n = offsetof(Note, room) + sizeof note.room};
+    Recalled recalled = {.bytes = bytes};
+    Name den = name_of("den");
+    World world;
+
+    world_begin(&world);
+    recalled.n = entry_write((Entry *) bytes, &draft);
+    draft.text_n = offsetof(Note, invited) + sizeof note.invited;
+    for (unsigned i = 0; i <= LIMIT_INVITES_ROOM; i++) {
+        note = (Note){.kind = NOTE_INVITED, .invited = {.uid = 2000 + i}};
+        note.invited.name.n =
+            (uint8_t) snprintf(note.invited.name.bytes, NAME_MAX_BYTES, "guest-of-bea-%u", i);
+        recalled.n += entry_write((Entry *) (bytes + recalled.n), &draft);
+    }
+    ck_assert(recall_is_secret(&recalled));
+    chat_reserve(world.harness->chat, world.alice->session);
+    ck_assert_int_eq(recall_kept_of(world.harness->chat, &den, &recalled), 0);
+    chat_commit(world.harness->chat);
+    ck_assert_uint_eq(world.harness->chat->rooms[room_find(world.harness->chat, &den)].n_invites,
+                      LIMIT_INVITES_ROOM);
+    harness_check(world.harness);
+    harness_survive(world.harness);
+    check_answer(&world, world.alice, "/join #den",
+                 "!! #den is locked: by invitation only. Ask bea for one.\n");
+    world_end(&world);
+}
+END_TEST
+
 static bool is_secret(const World *world, const Client *client, const char *room)
 {
     NameKey keys[8];
@@ -173,4 +211,5 @@ START_TEST(test_secrets)
 }
 END_TEST
 
-UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_secrets)
+UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_kept_of,
+          test_secrets)
