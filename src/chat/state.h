@@ -60,7 +60,8 @@ enum { STATE_ID_BYTES = 16 };
 typedef struct ArchiveMark {
     uint64_t from; /* position; what was said before this is not for it. UINT64_MAX: nothing is, for now */
     uint64_t n_dropped; /* lines that were said and have been overwritten, since the state began */
-    uint64_t recalled;  /* 1: what the archive knew has been put into the state */
+    uint64_t recalled;  /* 1: what the archive knew has been put into the state; 2: but for what it has and
+                           could  not be read */
     uint64_t n_before;  /* lines that were said before `from` */
 } ArchiveMark;
 

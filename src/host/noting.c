@@ -53,7 +53,9 @@ void noting_go_on(Server *server)
         !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person))
         return;
     chat_reserve(chat, SLOT_NONE);
-    rule_note_all(chat);
+    /* What could not be read is not to be deleted for that. */
+    if (chat->state.header->archive.recalled == 1)
+        rule_note_all(chat);
     *(uint64_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint64_t)) = false;
     chat_commit(chat);
 }

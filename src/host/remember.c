@@ -249,9 +249,9 @@ static RecallState recall(void *userdata, const Recall *question, Recalled *ret_
 }
 
 /* False: that is not all there yet. Without the rules of before, numbers would be given out twice; without
- * the rooms, they would be anybody's. */
+ * the rooms, they would be anybody's. With *ret_all set to false it can not be read, which was given up. */
 static bool begin_with(Server *server, const Recalled *recalled, const char *what,
-                       bool (*take)(Chat *chat, const Recalled *recalled))
+                       bool (*take)(Chat *chat, const Recalled *recalled), bool *ret_all)
 {
     Remember *remember = &server->remember;
     uint64_t now = server->chat->now;
@@ -267,6 +267,7 @@ static bool begin_with(Server *server, const Recalled *recalled, const char *wha
         return false;
     log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
               "The %s that are archived can not be read, and are not in force: %s.", what, recalled->trouble);
+    *ret_all = false;
     return true;
 }
 
@@ -277,7 +278,7 @@ static void begin_chat(Server *server)
     Recall lobby = {.kind = RECALL_ROOM, .n = server->config.history, .room = {5, "lobby"}};
     Chat *chat = server->chat;
     StateHeader *header = chat->state.header;
-    bool is_new = chat->state.rooms[ROOM_LOBBY].last_said == 0;
+    bool is_new = chat->state.rooms[ROOM_LOBBY].last_said == 0, is_all = true;
     uint64_t now = chat->now;
     Recalled recalled;
 
@@ -289,16 +290,17 @@ static void begin_chat(Server *server)
         (is_new && archivist_ask(server->remember.archivist, &lobby, now, NULL) != RECALL_ANSWERED))
         return;
     if (archivist_ask(server->remember.archivist, &rules, now, &recalled) != RECALL_ANSWERED ||
-        !begin_with(server, &recalled, "bans and mutes", recall_rules))
+        !begin_with(server, &recalled, "bans and mutes", recall_rules, &is_all))
         return;
     if (archivist_ask(server->remember.archivist, &kept, now, &recalled) != RECALL_ANSWERED ||
-        !begin_with(server, &recalled, "locks of rooms", recall_kept))
+        !begin_with(server, &recalled, "locks of rooms", recall_kept, &is_all))
         return;
     chat_reserve(chat, SLOT_NONE);
     if (is_new && archivist_ask(server->remember.archivist, &lobby, now, &recalled) == RECALL_ANSWERED &&
         recalled.trouble == NULL)
         recall_room(chat, ROOM_LOBBY, &recalled);
-    *(uint64_t *) state_edit(&chat->state, &header->archive.recalled, sizeof header->archive.recalled) = 1;
+    *(uint64_t *) state_edit(&chat->state, &header->archive.recalled, sizeof header->archive.recalled) =
+        is_all ? 1 : 2;
     chat_commit(chat);
     chat->is_past_unknown = false;
 }

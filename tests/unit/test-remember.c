@@ -3,6 +3,7 @@
 
 /* The chat's memory as the loop has it, with threads, a file, and somebody else who has that file too. */
 
+#include "host/noting.h"
 #include "host/remember.h"
 #include "host/server.h"
 #include "unit/archivist-fixture.h"
@@ -271,6 +272,35 @@ START_TEST(test_off_and_on)
 }
 END_TEST
 
+/* All rules are told once more, and what else the file has goes: but not if that could not be read. */
+START_TEST(test_rules_unread)
+{
+    Scene *scene = scene_new();
+    uint64_t *recalled = &scene->harness->chat->state.header->archive.recalled;
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_uint_eq(*recalled, 1);
+    neighbour_does(&scene->world, "INSERT INTO rules VALUES(5, 1, '', x'00', 0, 'root', 'root', '', 1)");
+    *recalled = 2;
+    noting_begin(&scene->server);
+    scene_say(scene, "after");
+    TURN_UNTIL(scene, is_written(scene));
+    /* A rule has a kind, so this fails if there is no rule 5. */
+    neighbour_does(&scene->world,
+                   "INSERT INTO rules VALUES(6, (SELECT kind FROM rules WHERE id = 5), '', x'00',"
+                   " 0, 'root', 'root', '', 1)");
+    *recalled = 1;
+    noting_begin(&scene->server);
+    scene_say(scene, "once more");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rules"), 0);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
 /* The end comes before the threads of before have ended: it waits for them, and for what was said since. */
 START_TEST(test_end_after_off_and_on)
 {
@@ -313,4 +343,4 @@ START_TEST(test_off_while_locked)
 END_TEST
 
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
-          test_off_while_locked)
+          test_off_while_locked, test_rules_unread)
