@@ -227,6 +227,28 @@ static bool is_boundary(const Check *check, uint64_t pos)
 
 /* The records */
 
+/* What somebody is in the middle of is finished, whoever hears it by now: it is something that they heard
+ * once. */
+static bool begun_is_fine(const Check *check, const SessionRecord *record)
+{
+    bool is_notice = !(record->flags & SESSION_GREETED) || record->missed > 0 || record->lost > 0;
+    uint64_t pos = record->cursor, address = record->serial;
+    const Entry *entry;
+
+    if (record->written == 0 || is_notice || record->replay != 0)
+        return true;
+    if (!(record->flags & SESSION_LAGGING))
+        pos = MAX(pos, check->state->header->flushed);
+    if (pos >= check->state->header->head || !is_place(check, pos))
+        return false;
+    entry = entry_at(check, pos);
+    if (record->standing & STANDING_VERIFIED)
+        address = PERSON_ADDRESS | record->peer.uid;
+    return entry->kind != ENTRY_NOTE && entry->kind != ENTRY_REPLAY &&
+           (entry->to == 0 || entry->to == PERSON_EVERYBODY || entry->to == record->serial ||
+            entry->to == address);
+}
+
 static const char *check_session(const Check *check, uint32_t session)
 {
     const State *state = check->state;
@@ -238,7 +260,7 @@ static const char *check_session(const Check *check, uint32_t session)
     if (record->serial >= header->next_serial || !nick_is_fine(&record->nick))
         return "the name of a session";
     if ((reads_by_itself && !is_boundary(check, record->cursor)) || record->end > header->head ||
-        record->written > LIMIT_ITEM_BYTES)
+        record->written > LIMIT_ITEM_BYTES || !begun_is_fine(check, record))
         return "where a session reads";
     if ((record->replay == 0) != (record->replay_last == 0) || record->replay > record->replay_last ||
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))

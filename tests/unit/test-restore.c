@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "chat/person.h"
+#include "chat/transcript.h"
 #include "unit/damage.h"
 #include "unit/unit.h"
 
@@ -232,6 +234,57 @@ START_TEST(test_one_serial_twice)
 }
 END_TEST
 
+/* In the middle of the entry at `pos`, of which one byte has been sent. */
+static bool try_begun(Trials *trials, uint32_t session, uint64_t pos)
+{
+    const State *state = &trials->harness->chat->state;
+    SessionRecord record = state->sessions[session];
+    int fd = harness_copy(state->fd);
+
+    record.flags |= SESSION_GREETED | SESSION_LAGGING;
+    record.cursor = pos;
+    record.written = 1;
+    record.missed = record.lost = 0;
+    record.replay = record.replay_last = 0;
+    (void) snprintf(trial, sizeof trial, "session %u within %llu\n", session, (unsigned long long) pos);
+    ck_assert_int_eq(pwrite(fd, &record, sizeof record,
+                            (const char *) &state->sessions[session] - (const char *) state->base),
+                     (ssize_t) sizeof record);
+    return damage_try(trials->victim, fd);
+}
+
+/* Nobody is shown the rest of what was never for them, or for no eyes at all. */
+START_TEST(test_begun)
+{
+    unsigned n_notes = 0, n_of_others = 0, n_fine = 0;
+    const State *state;
+    const Entry *entry;
+    Trials trials;
+    uint64_t pos;
+
+    trials_begin(&trials);
+    state = &trials.harness->chat->state;
+    /* alice, a guest. */
+    ck_assert_uint_eq(state->sessions[0].standing, 0);
+    pos = state->header->tail;
+    for (; (entry = transcript_read(&trials.harness->chat->transcript, &pos)) != NULL; pos += entry->size) {
+        bool is_theirs =
+            entry->to == 0 || entry->to == PERSON_EVERYBODY || entry->to == state->sessions[0].serial;
+        bool is_fine = is_theirs && entry->kind != ENTRY_NOTE && entry->kind != ENTRY_REPLAY;
+
+        ck_assert_int_eq(try_begun(&trials, 0, pos), is_fine);
+        n_notes += entry->kind == ENTRY_NOTE;
+        n_of_others += !is_theirs;
+        n_fine += is_fine;
+    }
+    ck_assert(!try_begun(&trials, 0, state->header->head));
+    ck_assert_uint_gt(n_notes, 0);
+    ck_assert_uint_gt(n_of_others, 0);
+    ck_assert_uint_gt(n_fine, 0);
+    trials_end(&trials);
+}
+END_TEST
+
 /* More rooms than the transcript can tell of the going of somebody who is in all of them. */
 static void put_into_rooms(Harness *harness, uint32_t session, uint32_t n)
 {
@@ -277,4 +330,4 @@ START_TEST(test_many_rooms)
 END_TEST
 
 UNIT_MAIN("restore", test_whole, test_header, test_sessions, test_what_sessions_have, test_rooms, test_rules,
-          test_transcript, test_random, test_one_serial_twice, test_many_rooms)
+          test_transcript, test_random, test_one_serial_twice, test_begun, test_many_rooms)
