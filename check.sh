@@ -276,6 +276,8 @@ stage_fuzz() {
             pass 1
             echo "  fuzz-$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$work/logs/fuzz-$target.log") inputs"
         else
+            # What it found, and not how it got there.
+            sed -i '/^#[0-9]/d' "$work/logs/fuzz-$target.log"
             flunk "fuzz-$target" "$work/logs/fuzz-$target.log"
         fi
     done
