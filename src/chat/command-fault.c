@@ -7,6 +7,7 @@
 #ifdef CHATD_FAULTS
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 #include "chat/command.h"
@@ -26,6 +27,9 @@ int command_abort(_unused_ Chat *chat, _unused_ uint32_t session, _unused_ Argum
 
 int command_hang(Chat *chat, _unused_ uint32_t session, _unused_ Arguments arguments)
 {
+    static const char BEGUN[] = "A line has begun to hang.\n";
+
+    (void) !write(STDERR_FILENO, BEGUN, sizeof BEGUN - 1);
     while (*(volatile uint64_t *) &chat->now != 0)
         continue;
     return 0;
