@@ -173,6 +173,7 @@ void harness_attach(Harness *harness)
             continue;
         client = harness_add_client(harness, record->serial);
         client->session = i;
+        client->is_begun = record->written > 0;
         client->n_before = record->bytes_out;
         client->n_typed = record->bytes_in + record->n_half;
         chat_touch_session(harness->chat, i);

@@ -54,6 +54,7 @@ typedef struct Client {
     bool has_ended;    /* it will type nothing more */
     bool is_blocked;   /* its window is full */
     bool is_behind;    /* could be sent more than one turn allows */
+    bool is_begun;     /* it was sent a part of what is the first in `output` */
     bool is_half_kept; /* half a line of it does not stay in its socket */
     size_t window;     /* bytes that it takes; SIZE_MAX: any number */
 
