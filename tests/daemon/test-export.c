@@ -211,7 +211,7 @@ START_TEST(beside_the_service)
     Client *alice, *bob;
 
     begin();
-    daemon = daemon_start(.env = {state_directory, "TZ=UTC"});
+    daemon = daemon_start(.env = {state_directory});
     people_connect(daemon, "alice", &alice, "bob", &bob, NULL);
     client_say(bob, "hello xyzzy");
     client_say(alice, "hello bob");

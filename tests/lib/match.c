@@ -26,19 +26,6 @@ static bool is_time(const char *line, size_t n)
            is_digit(line[4]);
 }
 
-/* The bytes of a date and the space behind it; 0: there is none. A test may be under way at midnight. */
-static size_t date_size(const char *line, size_t n)
-{
-    static const char FORM[] = "dddd-dd-dd ";
-
-    if (n < sizeof FORM - 1)
-        return 0;
-    for (size_t i = 0; i < sizeof FORM - 1; i++)
-        if (FORM[i] == 'd' ? !is_digit(line[i]) : line[i] != FORM[i])
-            return 0;
-    return sizeof FORM - 1;
-}
-
 /* At least `n_min` bytes of the class, then the rest of the pattern; the shortest way first. */
 static bool match_run(const char *pattern, const char *line, size_t n, size_t n_min, bool (*is_class)(char c))
 {
@@ -71,12 +58,10 @@ bool match_line(const char *pattern, const char *line, size_t n)
         if (skip(&pattern, "{n}"))
             return match_run(pattern, line, n, 1, is_digit);
         if (skip(&pattern, "{time}")) {
-            size_t n_date = date_size(line, n);
-
-            if (!is_time(line + n_date, n - n_date))
+            if (!is_time(line, n))
                 return false;
-            line += n_date + 5;
-            n -= n_date + 5;
+            line += 5;
+            n -= 5;
             continue;
         }
         if (n == 0 || *line != *pattern)
