@@ -60,7 +60,8 @@ static const Damage DAMAGES[] = {
     {SESSION, 0, offsetof(SessionRecord, nick.bytes), 1, 0x1b, "the name of a session"},
     {SESSION, 0, offsetof(SessionRecord, nick.bytes) + NAME_MAX_BYTES, 1, 'x', "the name of a session"},
     {SESSION, 1, FIELD(SessionRecord, cursor), 0, "where a session reads"},
-    {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN, NULL},
+    {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN, "where a session reads"}, /* a note */
+    {SESSION, 2, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN, NULL},
     {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN + 8, "where a session reads"},
     {SESSION, 1, FIELD(SessionRecord, cursor), LIMIT_TRANSCRIPT_MIN + 1, "where a session reads"},
     {SESSION, 1, FIELD(SessionRecord, cursor), UINT64_MAX, "where a session reads"},
