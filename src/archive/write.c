@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "archive/line.h"
+#include "archive/search.h"
 #include "archive/sql.h"
 #include "archive/write.h"
 #include "base/error.h"
@@ -203,6 +204,42 @@ int archive_put_take_back_said(Archive *archive, const Name *room, const Name *n
         if (r != 0)
             return error_trace(r);
     }
+}
+
+typedef struct Newest {
+    uint64_t ids[LIMIT_DELETED];
+    unsigned n;
+} Newest;
+
+static int newest_add(void *userdata, const ArchiveLine *line)
+{
+    Newest *newest = userdata;
+
+    newest->ids[newest->n++] = line->id;
+    return 0;
+}
+
+int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n)
+{
+    Newest newest = {.n = 0};
+    NameKey room_key, nick_key;
+    const ArchiveSearch search = {
+        .room = &room_key,
+        .nick = &nick_key,
+        .before = ARCHIVE_ID_END,
+        .n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED),
+    };
+    ArchivePage page;
+    int r;
+
+    if (!fold(room, &room_key) || !fold(nick, &nick_key))
+        return error_origin(-EINVAL);
+    r = begin(archive);
+    if (r == 0)
+        r = archive_search(archive, &search, newest_add, &newest, &page);
+    for (unsigned i = 0; i < newest.n && r == 0; i++)
+        r = archive_put_take_back(archive, newest.ids[i]);
+    return error_trace(r);
 }
 
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall)

@@ -80,6 +80,8 @@ int archive_put_count(Archive *archive, uint64_t n);
 int archive_put_take_back(Archive *archive, uint64_t id);
 /* The same of what somebody said in a room at that time, if its id is not known. */
 int archive_put_take_back_said(Archive *archive, const Name *room, const Name *nick, uint64_t wall);
+/* The same of the newest that somebody said in a room: `n` lines, at most LIMIT_DELETED. */
+int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n);
 /* Somebody came or left. */
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall);
 int archive_put_topic(Archive *archive, const ArchiveTopic *topic);

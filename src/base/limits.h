@@ -22,6 +22,7 @@ enum {
     LIMIT_INVITES_ROOM = 200,                /* of these into one */
     LIMIT_REASON_BYTES = 200,                /* of what an operator does */
     LIMIT_MAIL_BYTES = 2000,                 /* of a message for somebody who is away */
+    LIMIT_DELETED = 20,                      /* lines, by one /delete */
     LIMIT_PERSON_SESSIONS = 8,               /* connections of one person */
     LIMIT_REPLY_BYTES = 16000,               /* what one command answers */
     LIMIT_TRANSCRIPT_MIN = 256 * 1024,       /* TranscriptSize= can not be less */

@@ -15,7 +15,6 @@
 #include "chat/person.h"
 
 enum {
-    DELETE_MAX = 20,       /* lines at once */
     LOOKED_THROUGH = 1000, /* lines of the room, in search of those */
     SHOWN_BYTES = 60,      /* of the line, so that one knows which it was */
 };
@@ -89,9 +88,9 @@ static bool parse_delete(Chat *chat, uint32_t session, Arguments arguments, Name
     *ret_n = 1;
     if (command_parse_nick(word, ret_nick) == 0 &&
         (arguments.n == 0 ||
-         (parse_number(command_word(arguments, text), ret_n) == 0 && *ret_n >= 1 && *ret_n <= DELETE_MAX)))
+         (parse_number(command_word(arguments, text), ret_n) == 0 && *ret_n >= 1 && *ret_n <= LIMIT_DELETED)))
         return true;
-    chat_error(chat, session, "/delete takes a nick and a number of lines from 1 to %d.", DELETE_MAX);
+    chat_error(chat, session, "/delete takes a nick and a number of lines from 1 to %d.", LIMIT_DELETED);
     return false;
 }
 
@@ -108,41 +107,76 @@ static const Entry *find_said(const Chat *chat, const Entry *entry, const Name *
     return NULL;
 }
 
-int command_delete(Chat *chat, uint32_t session, Arguments arguments)
+/* What is remembered of it. Returns how many lines that were. */
+static unsigned delete_remembered(Chat *chat, uint32_t room, const Name *nick, uint64_t n)
 {
-    uint32_t room = session_record(chat, session)->current_room;
-    const RoomRecord *record = &chat->state.rooms[room];
-    const Entry *entry = transcript_at(&chat->transcript, record->last_said);
+    const Entry *entry = transcript_at(&chat->transcript, chat->state.rooms[room].last_said);
     unsigned n_deleted = 0, n_looked = 0;
-    char text[NAME_MAX_BYTES + 64];
-    uint64_t n;
-    Name nick;
 
-    if (!command_may_change(chat, session, room) || !parse_delete(chat, session, arguments, &nick, &n))
-        return 0;
-    while (n_deleted < n && (entry = find_said(chat, entry, &nick, &n_looked)) != NULL) {
+    while (n_deleted < n && (entry = find_said(chat, entry, nick, &n_looked)) != NULL) {
         uint64_t prev = entry->prev;
 
         take_back(chat, room, entry);
         n_deleted++;
         entry = transcript_at(&chat->transcript, prev);
     }
-    if (n_deleted == 0) {
-        chat_error(chat, session, "Nothing that %s said in #%s is remembered.", nick.bytes,
-                   record->name.bytes);
-        return 0;
-    }
-    (void) snprintf(text, sizeof text, "deleted %u line%s of %s", n_deleted, n_deleted == 1 ? "" : "s",
-                    nick.bytes);
+    return n_deleted;
+}
+
+/* The archive hears of it after all that was said, so what it has left of theirs is older. */
+static void delete_archived(Chat *chat, uint32_t room, const Name *nick, uint64_t n)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_DELETED;
+    note.deleted.n = n;
+    note.deleted.nick = *nick;
+    note_append(chat, room, SLOT_NONE, &note);
+}
+
+/* To who did it, to the room, and to the log: `n_older` of them were not remembered any more. */
+static void tell_deleted(Chat *chat, uint32_t session, uint32_t room, const Name *nick, unsigned n,
+                         unsigned n_older)
+{
+    const char *by = session_record(chat, session)->nick.bytes, *whom = nick->bytes;
+    const char *name = chat->state.rooms[room].name.bytes;
+    char text[NAME_MAX_BYTES + 64];
+
+    if (n_older == 0)
+        chat_reply(chat, session, "%u line%s of %s %s deleted.", n, n == 1 ? "" : "s", whom,
+                   n == 1 ? "is" : "are");
+    else
+        chat_reply(chat, session, "%u line%s of %s %s deleted, and up to %u older in the archive.", n,
+                   n == 1 ? "" : "s", whom, n == 1 ? "is" : "are", n_older);
+    (void) snprintf(text, sizeof text, "deleted %s%u line%s of %s", n_older > 0 ? "up to " : "", n + n_older,
+                    n + n_older == 1 ? "" : "s", whom);
     chat_tell_room(chat, room, ENTRY_ACT, session, text, strlen(text));
-    chat_reply(chat, session, "%u line%s of %s %s deleted.", n_deleted, n_deleted == 1 ? "" : "s", nick.bytes,
-               n_deleted == 1 ? "is" : "are");
-    log_event(chat->log,
-              (LogEvent){.priority = LOG_NOTICE,
-                         .id = LOG_ID_DELETED,
-                         .nick = session_record(chat, session)->nick.bytes,
-                         .whom = nick.bytes,
-                         .room = record->name.bytes},
-              "In #%s %s %s.", record->name.bytes, session_record(chat, session)->nick.bytes, text);
+    log_event(
+        chat->log,
+        (LogEvent){.priority = LOG_NOTICE, .id = LOG_ID_DELETED, .nick = by, .whom = whom, .room = name},
+        "In #%s %s %s.", name, by, text);
+}
+
+int command_delete(Chat *chat, uint32_t session, Arguments arguments)
+{
+    uint32_t room = session_record(chat, session)->current_room;
+    unsigned n_deleted, n_older = 0;
+    uint64_t n;
+    Name nick;
+
+    if (!command_may_change(chat, session, room) || !parse_delete(chat, session, arguments, &nick, &n))
+        return 0;
+    n_deleted = delete_remembered(chat, room, &nick, n);
+    /* Founders come and go; what was said before they came is not theirs. */
+    if (chat->recall != NULL && person_is_operator(chat, session))
+        n_older = (unsigned) n - n_deleted;
+    if (n_older > 0)
+        delete_archived(chat, room, &nick, n_older);
+    if (n_deleted + n_older > 0)
+        tell_deleted(chat, session, room, &nick, n_deleted, n_older);
+    else
+        chat_error(chat, session, "Nothing that %s said in #%s is remembered.", nick.bytes,
+                   chat->state.rooms[room].name.bytes);
     return 0;
 }

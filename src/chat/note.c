@@ -31,6 +31,8 @@ static size_t note_size(const Note *note)
         return offsetof(Note, settings.ignored) + note->settings.n_ignored * sizeof(NoteIgnored);
     case NOTE_TAKEN_BACK:
         return UP_TO(taken_back);
+    case NOTE_DELETED:
+        return UP_TO(deleted);
     case NOTE_TOPIC:
         return UP_TO(topic);
     case NOTE_RULES:
@@ -95,6 +97,8 @@ bool note_read(const Entry *entry, Note *ret_note)
         return is_name(&note.topic.by) && note.topic.n <= LIMIT_TOPIC_BYTES;
     case NOTE_TAKEN_BACK:
         return is_name(&note.taken_back.nick);
+    case NOTE_DELETED:
+        return is_name(&note.deleted.nick);
     case NOTE_RULES:
         return note.rules.n <= LIMIT_RULES;
     case NOTE_MESSAGE:
@@ -124,6 +128,12 @@ static void lose(const Chat *chat, const Entry *entry)
         event.nick = note.taken_back.nick.bytes;
         log_event(chat->log, event,
                   "The archive could not be told that a line of %s in #%s was taken back, and may have it.",
+                  event.nick, room);
+        break;
+    case NOTE_DELETED:
+        event.nick = note.deleted.nick.bytes;
+        log_event(chat->log, event,
+                  "The archive could not be told to delete lines of %s in #%s, and may have them.",
                   event.nick, room);
         break;
     case NOTE_ROOM_CLOSED:

@@ -27,6 +27,7 @@ typedef enum NoteKind {
     NOTE_TAKEN_BACK,  /* a line that was said in the entry's room; `taken_back` */
     NOTE_RULES,       /* these are in force, and no others; `rules` */
     NOTE_ROOM_OPENED, /* nothing is kept of the entry's room any more, but it goes on */
+    NOTE_DELETED,     /* the newest that was said by somebody in the entry's room is to go; `deleted` */
 } NoteKind;
 
 typedef struct NoteRule {
@@ -80,6 +81,11 @@ typedef struct NoteTakenBack {
     Name nick;
 } NoteTakenBack;
 
+typedef struct NoteDeleted {
+    uint64_t n; /* lines */
+    Name nick;
+} NoteDeleted;
+
 typedef struct NoteRules {
     uint64_t n;
     uint64_t numbers[LIMIT_RULES];
@@ -96,6 +102,7 @@ typedef struct Note {
         NoteMessage message;
         NoteTakenBack taken_back;
         NoteTopic topic;
+        NoteDeleted deleted;
         NoteRules rules;
     };
 } Note;

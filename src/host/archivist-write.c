@@ -224,6 +224,8 @@ static int put_note(Writing *writing, const Entry *entry)
         return error_trace(put_old_topic(writing, entry, &note.topic));
     case NOTE_TAKEN_BACK:
         return error_trace(put_taken_back(writing, &room, &note.taken_back));
+    case NOTE_DELETED:
+        return error_trace(archive_put_deleted(archive, &room, &note.deleted.nick, note.deleted.n));
     case NOTE_RULES:
         return error_trace(archive_put_rules_kept(archive, note.rules.numbers, note.rules.n));
     default:

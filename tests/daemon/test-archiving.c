@@ -134,6 +134,35 @@ START_TEST(the_past_of_the_lobby)
 }
 END_TEST
 
+/* Operators delete what is remembered, and what only the archive has. */
+START_TEST(deleting)
+{
+    Daemon *daemon = daemon_start(LISTENERS, .has_archive = true, .no_runtime_directory = true,
+                                  .config = daemon_config_operators(DAEMON_CONFIG "[Chat]\nHistory=2\n"));
+    Client *alice = client_connect_to(daemon, TCP, "alice"), *bob = client_connect_to(daemon, TCP, "bob");
+    Client *root;
+
+    for (unsigned i = 0; i < 6; i++)
+        client_say(alice, "line %u", i);
+    client_sync(alice);
+    client_say(bob, "stays");
+    client_sync(bob);
+    daemon_end(daemon);
+    daemon_close_clients(daemon);
+    daemon_start_again(daemon);
+    root = self_connect(daemon, LOCAL);
+    client_expect(root, "[{time}] <bob> stays");
+    client_say(root, "/delete Alice 4");
+    client_expect_next(root, "-- 1 line of Alice is deleted, and up to 3 older in the archive.");
+    client_say(root, "/delete carol");
+    client_expect_next(root, "-- 0 lines of carol are deleted, and up to 1 older in the archive.");
+    client_sync(root);
+    daemon_end(daemon);
+    past_expect(daemon, "alice: line 0\nalice: line 1\nbob: stays\n");
+    daemon_free(daemon);
+}
+END_TEST
+
 /* Also with nothing but the archive to remember it. */
 START_TEST(bans)
 {
@@ -227,4 +256,4 @@ START_TEST(off_and_on)
 END_TEST
 
 SUITE_MAIN("archiving", {what_is_said, 0}, {it_is_there_soon, 0}, {deaths_at_any_time, 0}, {restarts, 0},
-           {the_past_of_the_lobby, 0}, {bans, 0}, {off_for_a_while, 0}, {off_and_on, 0})
+           {the_past_of_the_lobby, 0}, {deleting, 0}, {bans, 0}, {off_for_a_while, 0}, {off_and_on, 0})

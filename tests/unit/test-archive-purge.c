@@ -110,7 +110,6 @@ START_TEST(test_take_back)
 }
 END_TEST
 
-/* Somebody still reads an older state. */
 /* By who said it where and when: one, or several at once, and nobody else's. */
 START_TEST(test_take_back_said)
 {

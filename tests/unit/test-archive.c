@@ -338,6 +338,52 @@ START_TEST(test_take_back)
 }
 END_TEST
 
+static void delete_newest(Fixture *fixture, const char *room, const char *nick, uint64_t n)
+{
+    const Name in = fixture_name(room), who = fixture_name(nick);
+
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &in, &who, n), 0);
+}
+
+static int64_t count_lines(Fixture *fixture, unsigned n)
+{
+    fixture_commit(fixture, n);
+    return fixture_count(fixture, "SELECT count(*) FROM lines");
+}
+
+/* The newest of one person in one room, also those of this transaction. */
+START_TEST(test_deleted)
+{
+    Fixture *fixture = fixture_new_open();
+    const Name bob = fixture_name("bob"), no_name = {.n = NAME_MAX_BYTES + 1};
+
+    for (unsigned i = 1; i <= 60; i++)
+        fixture_say(fixture, i, "lobby", "bob", "more");
+    fixture_commit(fixture, 60);
+    fixture_say(fixture, 61, "walks", "bob", "stays");
+    fixture_say(fixture, 62, "lobby", "alice!1000", "stays");
+    fixture_say(fixture, 63, "lobby", "bob", "kumquat");
+    delete_newest(fixture, "Lobby", "BOB", 2);
+    delete_newest(fixture, "lobby", "bob", 0);
+    delete_newest(fixture, "lobby", "nobody", 20);
+    delete_newest(fixture, "nowhere", "bob", 20);
+    ck_assert_int_eq(count_lines(fixture, 63), 61);
+    fixture_expect_found(fixture, "kumquat", "");
+    ck_assert_int_eq(fixture_count(fixture, "SELECT max(id) & 511 FROM lines WHERE text = 'more'"), 59);
+    delete_newest(fixture, "lobby", "bob", LIMIT_DELETED);
+    ck_assert_int_eq(count_lines(fixture, 64), 61 - LIMIT_DELETED);
+    delete_newest(fixture, "lobby", "bob", LIMIT_DELETED + 1);
+    ck_assert_int_eq(count_lines(fixture, 65), 61 - 2 * LIMIT_DELETED);
+    delete_newest(fixture, "lobby", "bob", UINT64_MAX);
+    ck_assert_int_eq(count_lines(fixture, 66), 2);
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &no_name, &bob, 1), -EINVAL);
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &bob, &no_name, 1), -EINVAL);
+    ck_assert_int_eq(count_lines(fixture, 67), 2);
+    fixture_expect_found(fixture, "stays", "62 lobby <alice!1000> stays\n61 walks <bob> stays\n");
+    fixture_free(fixture);
+}
+END_TEST
+
 /* Somebody asks while somebody else writes. */
 START_TEST(test_reader)
 {
@@ -367,4 +413,4 @@ END_TEST
 
 UNIT_MAIN("archive", test_ids, test_open, test_sentences, test_epochs, test_last_epoch, test_other_versions,
           test_set_aside, test_lines, test_refused, test_stopped, test_between, test_clock, test_take_back,
-          test_reader)
+          test_deleted, test_reader)

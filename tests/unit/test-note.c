@@ -35,6 +35,7 @@ static const Note NOTES[] = {
     {.kind = NOTE_DELIVERED, .number = 8},
     {.kind = NOTE_TOPIC, .topic = {.by = {3, "bob"}, .n = 3, .text = "tea"}},
     {.kind = NOTE_TAKEN_BACK, .taken_back = {.pos = 8, .wall = 9, .nick = {3, "bob"}}},
+    {.kind = NOTE_DELETED, .deleted = {.n = 20, .nick = {3, "bob"}}},
     {.kind = NOTE_ROOM_OPENED},
     {.kind = NOTE_RULES},
     {.kind = NOTE_RULES, .rules = {.n = 2, .numbers = {7, 9}}},
@@ -102,7 +103,7 @@ START_TEST(test_refused)
 {
     const Note notes[] = {
         {.kind = 0},
-        {.kind = NOTE_ROOM_OPENED + 1},
+        {.kind = NOTE_DELETED + 1},
         {.kind = UINT64_MAX},
         {.kind = NOTE_RULE, .rule = {.reason_n = LIMIT_REASON_BYTES + 1}},
         {.kind = NOTE_RULE, .rule = {.whom = {NAME_MAX_BYTES + 1, ""}}},
@@ -114,6 +115,7 @@ START_TEST(test_refused)
         {.kind = NOTE_TOPIC, .topic = {.by = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_TOPIC, .topic = {.n = LIMIT_TOPIC_BYTES + 1}},
         {.kind = NOTE_TAKEN_BACK, .taken_back = {.nick = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_DELETED, .deleted = {.nick = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_MESSAGE, .message = {.to = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_MESSAGE, .message = {.n = LIMIT_MAIL_BYTES + 1}},
     };
@@ -181,6 +183,8 @@ START_TEST(test_lost)
         {NOTE_TAKEN_BACK,
          "bob -: The archive could not be told that a line of bob in #lobby was taken back, and "
          "may have it."},
+        {NOTE_DELETED,
+         "bob -: The archive could not be told to delete lines of bob in #lobby, and may have them."},
         {NOTE_ROOM_CLOSED, "alice -: The archive could not be told that #lobby was closed, and may keep it."},
         {NOTE_ROOM_OPENED, "alice -: The archive could not be told that nothing is kept of #lobby any more, "
                            "and may keep it locked."},

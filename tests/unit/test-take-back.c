@@ -8,6 +8,7 @@
 
 #include "chat/keep.h"
 #include "chat/note.h"
+#include "chat/recall.h"
 #include "unit/operator-fixture.h"
 #include "unit/play.h"
 
@@ -143,6 +144,72 @@ START_TEST(test_delete)
 }
 END_TEST
 
+static RecallState know_nothing(_unused_ void *userdata, _unused_ const Recall *recall,
+                                _unused_ Recalled *ret_recalled)
+{
+    return RECALL_ABSENT;
+}
+
+/* The last one about that. */
+static bool find_deleted(const Chat *chat, Note *ret_note)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+    bool is_found = false;
+    Note note;
+
+    for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL; pos += entry->size)
+        if (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == NOTE_DELETED) {
+            *ret_note = note;
+            is_found = true;
+        }
+    return is_found;
+}
+
+/* What is remembered no more is the archive's to delete, for operators: whoever founds a room of some name
+ * has no right to what others said in it before. */
+START_TEST(test_delete_archived)
+{
+    World world;
+    Note note;
+
+    world_begin(&world);
+    world.harness->chat->recall = know_nothing;
+    client_say(world.harness, world.mallory, "one\ntwo");
+    harness_take_all(world.harness);
+    client_say(world.harness, world.dora, "/delete mallory 2");
+    ck_assert_str_eq(client_take(world.dora), "-- 2 lines of mallory are deleted.\n");
+    ck_assert(!find_deleted(world.harness->chat, &note));
+    client_say(world.harness, world.mallory, "three");
+    harness_take_all(world.harness);
+    client_say(world.harness, world.dora, "/delete mallory 20");
+    ck_assert_str_eq(client_take(world.dora),
+                     "-- 1 line of mallory is deleted, and up to 19 older in the archive.\n");
+    ck_assert_str_eq(client_take(world.alice), "-- dora" MARK_ " deleted up to 20 lines of mallory\n");
+    ck_assert_str_eq(world.act, LOG_ID_DELETED " dora mallory: -");
+    ck_assert(find_deleted(world.harness->chat, &note));
+    ck_assert_uint_eq(note.deleted.n, 19);
+    ck_assert_str_eq(note.deleted.nick.bytes, "mallory");
+    client_say(world.harness, world.dora, "/delete Mallory");
+    ck_assert_str_eq(client_take(world.dora),
+                     "-- 0 lines of Mallory are deleted, and up to 1 older in the archive.\n");
+    ck_assert_str_eq(client_take(world.alice), "-- dora" MARK_ " deleted up to 1 line of Mallory\n");
+    ck_assert(find_deleted(world.harness->chat, &note));
+    ck_assert_str_eq(note.deleted.nick.bytes, "Mallory");
+    /* bea has founded this one. */
+    client_say(world.harness, world.bea, "/join #garden\n/lock\nthree");
+    harness_take_all(world.harness);
+    client_say(world.harness, world.bea, "/delete mallory 20");
+    ck_assert_str_eq(client_take(world.bea), "!! Nothing that mallory said in #garden is remembered.\n");
+    client_say(world.harness, world.bea, "/delete bea 20");
+    ck_assert_str_eq(client_take(world.bea), "-- 1 line of bea is deleted.\n");
+    ck_assert(find_deleted(world.harness->chat, &note));
+    ck_assert_str_eq(note.deleted.nick.bytes, "Mallory");
+    harness_survive(world.harness);
+    world_end(&world);
+}
+END_TEST
+
 /* Of an account, what was said by another connection. */
 START_TEST(test_other_connection)
 {
@@ -161,4 +228,5 @@ START_TEST(test_other_connection)
 }
 END_TEST
 
-UNIT_MAIN("take-back", test_undo, test_time, test_behind, test_delete, test_other_connection)
+UNIT_MAIN("take-back", test_undo, test_time, test_behind, test_delete, test_delete_archived,
+          test_other_connection)
