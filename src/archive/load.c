@@ -11,6 +11,12 @@
 #include "base/macro.h"
 #include "base/text.h"
 
+/* One row that can not be right keeps nobody from all the others. */
+static int skip_damaged(int r)
+{
+    return r == ARCHIVE_DAMAGED ? 0 : error_trace(r);
+}
+
 static int read_topic(Archive *archive, sqlite3_stmt *statement, int column, ArchiveTopic *topic)
 {
     int r;
@@ -63,8 +69,7 @@ static int give_rooms(Archive *archive, const char *sql, const SqlValue *values,
         if (r != 0 || !is_row)
             break;
         r = read_room(archive, statement, &row);
-        if (r == 0)
-            r = function(userdata, &row);
+        r = r == 0 ? function(userdata, &row) : skip_damaged(r);
     }
     return error_trace(r);
 }
@@ -109,8 +114,7 @@ int archive_load_invites(Archive *archive, ArchiveInviteFunction function, void 
         r = sql_column_name(archive, statement, 0, &invite.room);
         if (r == 0)
             r = sql_column_name(archive, statement, 1, &invite.name);
-        if (r == 0)
-            r = function(userdata, &invite);
+        r = r == 0 ? function(userdata, &invite) : skip_damaged(r);
     }
     return error_trace(r);
 }
@@ -154,8 +158,7 @@ int archive_load_rules(Archive *archive, uint64_t now, ArchiveRuleFunction funct
         if (r != 0 || !is_row)
             break;
         r = read_rule(archive, statement, subject, &rule);
-        if (r == 0)
-            r = function(userdata, &rule);
+        r = r == 0 ? function(userdata, &rule) : skip_damaged(r);
     }
     return error_trace(r);
 }

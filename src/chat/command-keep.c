@@ -407,6 +407,9 @@ int command_give(Chat *chat, uint32_t session, Arguments arguments)
     if (!person_is_verified(chat, who)) {
         chat_error(chat, session, "%s has no account of this host, and so can not keep a room.",
                    receiver->nick.bytes);
+    } else if (room_member(chat, room, who) == SLOT_NONE) {
+        chat_error(chat, session, "%s is not in #%s. Whoever is to keep it has to be there.",
+                   receiver->nick.bytes, name.bytes);
     } else if (keep_is_founder(chat, room, who)) {
         chat_error(chat, session, "#%s belongs to %s already.", name.bytes, receiver->nick.bytes);
     } else if (keep_found(chat, room, session, who) == KEEP_TOO_MANY) {

@@ -150,18 +150,19 @@ static void tell_refused(Chat *chat, uint32_t session, const Name *name, int why
     }
 }
 
-/* It is new, and not its maker's. */
-static void answer_nobodys(Chat *chat)
+/* It is new, and its maker's if that is possible. */
+static void found(Chat *chat, uint32_t session, uint32_t room, bool is_past_unknown)
 {
-    if (chat->is_past_unknown)
+    if (is_past_unknown)
         chat_answer(chat, "\nThe archive can not be read so far, so this one belongs to nobody.");
-    else
+    else if (keep_found(chat, room, session, session) == KEEP_TOO_MANY)
         chat_answer(chat, "\nYou have %d rooms already, so this one belongs to nobody.", LIMIT_ROOMS_FOUNDED);
 }
 
 int command_join(Chat *chat, uint32_t session, Arguments arguments)
 {
     uint32_t room, n_rooms = chat->sessions[session].n_rooms;
+    RecallState asked = RECALL_ABSENT;
     bool is_new, has_past;
     Recalled recalled;
     Recall recall;
@@ -170,8 +171,9 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
 
     if (!parse_room(chat, session, arguments, chat->config->max_nick_length, &name))
         return 0;
-    has_past = ask_past(chat, session, &name, &recall) &&
-               chat_recall(chat, &recall, &recalled) == RECALL_ANSWERED && recalled.trouble == NULL;
+    if (ask_past(chat, session, &name, &recall))
+        asked = chat_recall(chat, &recall, &recalled);
+    has_past = asked == RECALL_ANSWERED && recalled.trouble == NULL;
     if (has_past && room_find(chat, &name) == SLOT_NONE) {
         r = recall_kept_of(chat, &name, &recalled);
         if (r < 0)
@@ -193,8 +195,8 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
     answer_where(chat, room);
     if (chat->state.rooms[room].topic_n > 0)
         answer_topic(chat, room);
-    if (is_new && person_is_verified(chat, session) && !keep_is_founder(chat, room, session))
-        answer_nobodys(chat);
+    if (is_new && person_is_verified(chat, session))
+        found(chat, session, room, chat->is_past_unknown || (asked != RECALL_ABSENT && !has_past));
     chat_answer_send(chat, session);
     if (chat->sessions[session].n_rooms > n_rooms) {
         (void) command_replay(chat, session, room, chat->config->history);

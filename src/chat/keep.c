@@ -63,21 +63,32 @@ bool keep_is_kept(const Chat *chat, uint32_t room)
     return (flags & ROOM_SET) || chat->rooms[room].n_invited_accounts > 0;
 }
 
-/* Tells the archive what is kept of a room now, or that nothing is any more: it is open, or it ends. */
-static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept)
+/* Tells the archive what is kept of a room now, or that nothing is any more. */
+static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept, uint32_t how)
 {
     const RoomRecord *record = &chat->state.rooms[room];
     bool is_kept = keep_is_kept(chat, room);
-    NoteKind nothing = record->flags & ROOM_CLOSING ? NOTE_ROOM_CLOSED : NOTE_ROOM_OPENED;
     Note note;
 
     if (!was_kept && !is_kept)
         return;
     memset(&note, 0, sizeof note);
-    note.kind = is_kept ? NOTE_ROOM : nothing;
+    note.kind = is_kept ? NOTE_ROOM : NOTE_ROOM_OPENED;
     note.room.founder = record->founder;
     note.room.founder_uid = record->founder_uid;
     note.room.flags = record->flags;
+    note.room.how = how;
+    note_append(chat, room, session, &note);
+}
+
+/* That it was locked or hidden may be what the archive has not heard of. */
+static void note_closed(Chat *chat, uint32_t room, uint32_t session, uint32_t flags)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_ROOM_CLOSED;
+    note.room.flags = flags;
     note_append(chat, room, session, &note);
 }
 
@@ -115,7 +126,7 @@ void keep_note(Chat *chat, uint32_t room)
     if (chat->state.rooms[room].created_wall == 0 || !keep_is_kept(chat, room))
         return;
     chat_reserve(chat, SLOT_NONE);
-    note_room(chat, room, SLOT_NONE, true);
+    note_room(chat, room, SLOT_NONE, true, NOTE_ROOM_WHOLE);
     if (chat->state.rooms[room].topic_n > 0)
         note_topic(chat, room);
     chat_commit(chat);
@@ -147,7 +158,7 @@ int keep_found(Chat *chat, uint32_t room, uint32_t session, uint32_t founder)
     record->flags |= ROOM_FOUNDED;
     record->founder = person->nick;
     record->founder_uid = person->peer.uid;
-    note_room(chat, room, session, was_kept);
+    note_room(chat, room, session, was_kept, was_kept ? NOTE_ROOM_GIVEN : 0);
     return 0;
 }
 
@@ -157,7 +168,7 @@ void keep_set(Chat *chat, uint32_t room, uint32_t session, uint32_t flag, bool i
     RoomRecord *record = state_edit_room(&chat->state, room);
 
     record->flags = is_on ? record->flags | flag : record->flags & ~flag;
-    note_room(chat, room, session, was_kept);
+    note_room(chat, room, session, was_kept, 0);
 }
 
 int keep_invite(Chat *chat, uint32_t session, const InviteRecord *invite)
@@ -168,7 +179,7 @@ int keep_invite(Chat *chat, uint32_t session, const InviteRecord *invite)
     if (r != 0)
         return r;
     if (!was_kept)
-        note_room(chat, invite->room, session, was_kept);
+        note_room(chat, invite->room, session, was_kept, 0);
     note_invited(chat, session, invite, NOTE_INVITED);
     return 0;
 }
@@ -181,31 +192,34 @@ void keep_uninvite(Chat *chat, uint32_t session, const InviteRecord *invite)
     invite_remove(chat, invite);
     note_invited(chat, session, &old, NOTE_UNINVITED);
     if (!keep_is_kept(chat, old.room))
-        note_room(chat, old.room, session, was_kept);
+        note_room(chat, old.room, session, was_kept, 0);
 }
 
 void keep_close(Chat *chat, uint32_t room, uint32_t session)
 {
     bool was_kept = keep_is_kept(chat, room);
     RoomRecord *record = state_edit_room(&chat->state, room);
+    uint32_t flags = record->flags;
 
     record->flags = ROOM_CLOSING;
     record->founder = (Name){0};
     record->founder_uid = 0;
     invite_remove_all(chat, room);
-    note_room(chat, room, session, was_kept);
+    if (was_kept)
+        note_closed(chat, room, session, flags);
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else
         chat->close_from = MIN(chat->close_from, chat->state.header->head);
 }
 
-int keep_recall(Chat *chat, const RecalledRoom *recalled)
+int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
 {
     uint32_t room = room_find(chat, &recalled->name), max = chat->config->max_rooms;
     RoomRecord *record;
     int r;
 
+    *ret_room = SLOT_NONE;
     if (room == SLOT_NONE) {
         max = MIN(max != 0 ? max : LIMIT_ROOMS, chat->state.header->max_rooms - 1);
         if (slots_n_used(&chat->room_slots) > max)
@@ -218,6 +232,7 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled)
     record = state_edit_room(&chat->state, room);
     if (record->flags != 0)
         return 0;
+    *ret_room = room;
     record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
     if (room != ROOM_LOBBY && recalled->founder.n > 0) {
         record->flags |= ROOM_FOUNDED;
@@ -233,14 +248,20 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled)
     return 0;
 }
 
-void keep_recall_invite(Chat *chat, const RecalledInvite *recalled)
+void keep_recall_invite(Chat *chat, uint32_t room, const RecalledInvite *recalled)
 {
-    InviteRecord invite = {.whom = PERSON_ADDRESS | recalled->uid, .room = room_find(chat, &recalled->room)};
+    InviteRecord invite = {.whom = PERSON_ADDRESS | recalled->uid, .room = room};
 
-    if (invite.room == SLOT_NONE || invite.room == ROOM_LOBBY || recalled->uid == UINT32_MAX ||
+    if (room == ROOM_LOBBY || recalled->uid == UINT32_MAX ||
         name_parse_nick(recalled->name.bytes, recalled->name.n, &invite.name) != 0)
         return;
     (void) invite_add(chat, &invite);
+}
+
+void keep_recall_end(Chat *chat, uint32_t room)
+{
+    if (room != ROOM_LOBBY && chat->rooms[room].n_members == 0 && !keep_is_kept(chat, room))
+        room_end(chat, room);
 }
 
 void keep_begin_empty(Chat *chat, uint32_t room)

@@ -40,12 +40,17 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session);
 /* Tells a new archive what is kept of a room, if anything is. For each invitation, and the room, a
  * transaction. */
 void keep_note(Chat *chat, uint32_t room);
-/* What the archive has of a room that was kept before this state began. What is the case here counts more. 0,
- * or a negative errno. Belongs to a transaction, as the next. */
-int keep_recall(Chat *chat, const RecalledRoom *recalled);
+/*
+ * What the archive has of a room that was kept before this state began. What is the case here counts more:
+ * *ret_room is SLOT_NONE if that is so, or if there is no place; otherwise who is invited follows, and the
+ * end, in the same transaction. 0, or a negative errno.
+ */
+int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room);
+void keep_recall_invite(Chat *chat, uint32_t room, const RecalledInvite *recalled);
+/* If nothing keeps it, there is none. */
+void keep_recall_end(Chat *chat, uint32_t room);
 /* Whoever is in a room that they may not enter is put out, each person in a transaction. */
 void keep_put_out_strangers(Chat *chat, uint32_t room);
-void keep_recall_invite(Chat *chat, const RecalledInvite *recalled);
 
 /* The last one has left a room that is kept. */
 void keep_begin_empty(Chat *chat, uint32_t room);

@@ -14,7 +14,6 @@ static size_t note_size(const Note *note)
 {
     switch (note->kind) {
     case NOTE_SEEN:
-    case NOTE_ROOM_CLOSED:
     case NOTE_ROOM_OPENED:
         return UP_TO(kind);
     case NOTE_RULE:
@@ -23,6 +22,7 @@ static size_t note_size(const Note *note)
     case NOTE_DELIVERED:
         return UP_TO(number);
     case NOTE_ROOM:
+    case NOTE_ROOM_CLOSED:
         return UP_TO(room);
     case NOTE_INVITED:
     case NOTE_UNINVITED:

@@ -17,7 +17,7 @@ typedef enum NoteKind {
     NOTE_RULE,        /* a rule was made; `rule` */
     NOTE_RULE_ENDED,  /* `number` */
     NOTE_ROOM,        /* what is kept of the entry's room has changed; `room` */
-    NOTE_ROOM_CLOSED, /* nothing is kept of the entry's room any more */
+    NOTE_ROOM_CLOSED, /* nothing is kept of the entry's room any more; `room` */
     NOTE_INVITED,     /* somebody may come into the entry's room; `invited` */
     NOTE_UNINVITED,   /* `invited` */
     NOTE_SETTINGS,    /* of whom the entry is from; `settings` */
@@ -39,10 +39,17 @@ typedef struct NoteRule {
     char reason[LIMIT_REASON_BYTES];
 } NoteRule;
 
+/* Bits of NoteRoom.how. */
+enum {
+    NOTE_ROOM_GIVEN = 1, /* by who had it, or an operator */
+    NOTE_ROOM_WHOLE = 2, /* who was invited is not any more, and those who are follow */
+};
+
 typedef struct NoteRoom {
     Name founder; /* empty: it has none */
     uint32_t founder_uid;
-    uint32_t flags; /* RoomRecord.flags */
+    uint32_t flags; /* RoomRecord.flags; of a room that is closed, those that it had */
+    uint32_t how;
 } NoteRoom;
 
 typedef struct NoteInvited {

@@ -121,12 +121,13 @@ static bool kept_is_fine(const RecalledRoom *room)
 
 int recall_kept_of(Chat *chat, const Name *name, const Recalled *recalled)
 {
+    uint32_t found = SLOT_NONE;
     const Entry *entry;
     Note note;
 
     for (size_t at = 0; at < recalled->n; at += entry->size) {
-        RecalledInvite invite = {.room = *name};
         RecalledRoom room = {.name = *name};
+        RecalledInvite invite;
         int r = 0;
 
         entry = (const Entry *) (recalled->bytes + at);
@@ -137,15 +138,16 @@ int recall_kept_of(Chat *chat, const Name *name, const Recalled *recalled)
             room.founder_uid = note.room.founder_uid;
             room.flags = note.room.flags;
             if (kept_is_fine(&room))
-                r = keep_recall(chat, &room);
-        } else if (note.kind == NOTE_INVITED) {
-            invite.name = note.invited.name;
-            invite.uid = note.invited.uid;
-            keep_recall_invite(chat, &invite);
+                r = keep_recall(chat, &room, &found);
+        } else if (note.kind == NOTE_INVITED && found != SLOT_NONE) {
+            invite = (RecalledInvite){.name = note.invited.name, .uid = note.invited.uid};
+            keep_recall_invite(chat, found, &invite);
         }
         if (r < 0)
             return error_trace(r);
     }
+    if (found != SLOT_NONE)
+        keep_recall_end(chat, found);
     return 0;
 }
 
@@ -162,24 +164,34 @@ bool recall_is_secret(const Recalled *recalled)
     return false;
 }
 
+/* One of them with those who are invited, from *next on. 0, or a negative errno. */
+static int recall_one(Chat *chat, const RecalledKept *kept, uint32_t which, uint32_t *next)
+{
+    uint32_t room = SLOT_NONE;
+    int r = 0;
+
+    chat_reserve(chat, SLOT_NONE);
+    if (kept_is_fine(&kept->rooms[which]))
+        r = keep_recall(chat, &kept->rooms[which], &room);
+    for (; *next < kept->n_invites && kept->invites[*next].room <= which; ++*next)
+        if (room != SLOT_NONE && kept->invites[*next].room == which)
+            keep_recall_invite(chat, room, &kept->invites[*next]);
+    if (room != SLOT_NONE)
+        keep_recall_end(chat, room);
+    chat_commit(chat);
+    return error_trace(r);
+}
+
 bool recall_kept(Chat *chat, const Recalled *recalled)
 {
     const RecalledKept *kept = (const RecalledKept *) recalled->bytes;
+    uint32_t next = 0;
 
     for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_rooms; i++) {
         if (chat_turn_is_full(chat))
             return false;
-        if (!kept_is_fine(&kept->rooms[i]))
-            continue;
-        chat_reserve(chat, SLOT_NONE);
-        if (keep_recall(chat, &kept->rooms[i]) < 0)
+        if (recall_one(chat, kept, i, &next) < 0)
             return true; /* out of memory, and nothing depends on it, ignoring */
-        chat_commit(chat);
-    }
-    for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_invites; i++) {
-        chat_reserve(chat, SLOT_NONE);
-        keep_recall_invite(chat, &kept->invites[i]);
-        chat_commit(chat);
     }
     for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_rooms; i++) {
         uint32_t room = room_find(chat, &kept->rooms[i].name);

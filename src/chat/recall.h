@@ -82,7 +82,8 @@ typedef struct RecalledRoom {
 } RecalledRoom;
 
 typedef struct RecalledInvite {
-    Name room, name;
+    uint32_t room; /* place in RecalledKept.rooms */
+    Name name;
     uint32_t uid;
 } RecalledInvite;
 
@@ -91,7 +92,7 @@ enum { RECALL_KEPT_ROOMS = 1000 }; /* that come back after a reboot, at most */
 typedef struct RecalledKept {
     uint32_t n_rooms, n_invites;
     RecalledRoom rooms[RECALL_KEPT_ROOMS];
-    RecalledInvite invites[LIMIT_INVITES];
+    RecalledInvite invites[LIMIT_INVITES]; /* in the order of their rooms */
 } RecalledKept;
 
 /* *ret_recalled is written if the question is answered, and that is the end of the question. With NULL in its

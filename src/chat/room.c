@@ -198,8 +198,6 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
         r = room_make(chat, name, &room);
         if (r < 0)
             return error_trace(r);
-        if (person_is_verified(chat, session) && room != ROOM_LOBBY && !chat->is_past_unknown)
-            (void) keep_found(chat, room, session, session);
     }
     if (chat->state.rooms[room].empty_since != 0)
         state_edit_room(&chat->state, room)->empty_since = 0;

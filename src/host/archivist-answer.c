@@ -287,7 +287,7 @@ static int put_invited(void *userdata, const ArchiveInvite *invite)
     Collected *answer = userdata;
     Note note;
 
-    if (!name_has_key(&invite->room, &answer->recall->room))
+    if (!name_has_key(&invite->room, &answer->recall->room) || answer->n_seen++ >= LIMIT_INVITES_ROOM)
         return 0;
     memset(&note, 0, sizeof note);
     note.kind = NOTE_INVITED;
@@ -352,13 +352,17 @@ static int put_room(void *userdata, const ArchiveRoomRow *row)
     return 0;
 }
 
+/* Both come in the order in which the archive first heard of the rooms. */
 static int put_invite(void *userdata, const ArchiveInvite *invite)
 {
     RecalledKept *kept = (RecalledKept *) ((Collected *) userdata)->bytes;
+    uint32_t room = kept->n_invites > 0 ? kept->invites[kept->n_invites - 1].room : 0;
 
-    if (kept->n_invites < LIMIT_INVITES)
+    while (room < kept->n_rooms && !name_is_same(&kept->rooms[room].name, &invite->room))
+        room++;
+    if (kept->n_invites < LIMIT_INVITES && room < kept->n_rooms)
         kept->invites[kept->n_invites++] =
-            (RecalledInvite){.room = invite->room, .name = invite->name, .uid = invite->uid};
+            (RecalledInvite){.room = room, .name = invite->name, .uid = invite->uid};
     return 0;
 }
 

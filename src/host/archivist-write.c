@@ -106,6 +106,25 @@ static int put_rule(Writing *writing, const NoteRule *note)
     return error_trace(archive_put_rule(writing->archive, &rule));
 }
 
+typedef struct Former {
+    const NoteRoom *note;
+    bool was_secret_of_others;
+} Former;
+
+static int look_at_former(void *userdata, const ArchiveRoomRow *row)
+{
+    Former *former = userdata;
+    const ArchiveRoom *record = &row->record;
+    bool is_same = record->has_founder == (former->note->founder.n > 0) &&
+                   (!record->has_founder || (record->founder.uid == former->note->founder_uid &&
+                                             name_is_same(&record->founder.nick, &former->note->founder)));
+
+    former->was_secret_of_others = row->is_kept && (record->flags & ROOM_SECRET) && !is_same;
+    return 0;
+}
+
+/* Whoever made a room of that name when nobody knew of another one, which was locked or hidden, has no right
+ * to what was said in that. */
 static int put_room(Writing *writing, const Name *room, const NoteRoom *note)
 {
     const ArchiveRoom record = {
@@ -114,8 +133,18 @@ static int put_room(Writing *writing, const Name *room, const NoteRoom *note)
         .founder = {.nick = note->founder, .is_verified = true, .uid = note->founder_uid},
         .flags = note->flags,
     };
+    Former former = {.note = note};
+    NameKey key;
+    int r = 0;
 
-    return error_trace(archive_put_room(writing->archive, &record));
+    name_fold(room->bytes, room->n, &key);
+    if (!(note->how & NOTE_ROOM_GIVEN))
+        r = archive_load_room(writing->archive, &key, look_at_former, &former);
+    if (r == 0 && former.was_secret_of_others)
+        r = archive_put_room_forgotten(writing->archive, room);
+    if (r == 0 && ((note->how & NOTE_ROOM_WHOLE) || former.was_secret_of_others))
+        r = archive_put_room_opened(writing->archive, room);
+    return r == 0 ? error_trace(archive_put_room(writing->archive, &record)) : error_trace(r);
 }
 
 static int put_settings(Writing *writing, const Entry *entry, const NoteSettings *note)
@@ -156,7 +185,7 @@ static int put_taken_back(Writing *writing, const Name *room, const NoteTakenBac
 }
 
 /* Whoever makes a room of that name is not to be told what was said there when it was not for everybody. */
-static int put_room_closed(Writing *writing, const Name *room)
+static int put_room_closed(Writing *writing, const Name *room, const NoteRoom *note)
 {
     uint32_t flags;
     NameKey key;
@@ -166,7 +195,7 @@ static int put_room_closed(Writing *writing, const Name *room)
     r = archive_room_flags(writing->archive, &key, &flags);
     if (r == 0)
         r = archive_put_room_removed(writing->archive, room);
-    if (r == 0 && (flags & ROOM_SECRET))
+    if (r == 0 && ((flags | note->flags) & ROOM_SECRET))
         r = archive_put_room_forgotten(writing->archive, room);
     return error_trace(r);
 }
@@ -207,7 +236,7 @@ static int put_note(Writing *writing, const Entry *entry)
     case NOTE_ROOM:
         return error_trace(put_room(writing, &room, &note.room));
     case NOTE_ROOM_CLOSED:
-        return error_trace(put_room_closed(writing, &room));
+        return error_trace(put_room_closed(writing, &room, &note.room));
     case NOTE_ROOM_OPENED:
         return error_trace(archive_put_room_opened(archive, &room));
     case NOTE_INVITED:

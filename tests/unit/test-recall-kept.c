@@ -34,10 +34,19 @@ static void add_room(RecalledKept *kept, const char *name, const char *founder, 
     memcpy(room->topic, "tea", 3);
 }
 
+static uint32_t place_of(const RecalledKept *kept, const char *room)
+{
+    uint32_t i = 0;
+
+    while (i < kept->n_rooms && strcmp(kept->rooms[i].name.bytes, room) != 0)
+        i++;
+    return i;
+}
+
 static void add_invite(RecalledKept *kept, const char *room, const char *name, uint32_t uid)
 {
     kept->invites[kept->n_invites++] =
-        (RecalledInvite){.room = name_of(room), .name = name_of(name), .uid = uid};
+        (RecalledInvite){.room = place_of(kept, room), .name = name_of(name), .uid = uid};
 }
 
 static bool recall(World *world, const RecalledKept *kept)

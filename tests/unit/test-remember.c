@@ -3,110 +3,8 @@
 
 /* The chat's memory as the loop has it, with threads, a file, and somebody else who has that file too. */
 
-#include "host/noting.h"
-#include "host/remember.h"
-#include "host/server.h"
-#include "unit/archivist-fixture.h"
+#include "unit/scene-fixture.h"
 #include "unit/unit.h"
-
-typedef struct Scene {
-    World world; /* the file and the neighbour */
-    Harness *harness;
-    Server server;
-    Client *alice;
-    uint8_t n_states; /* one after the other; each has another id */
-    unsigned n_logged;
-    char logged[512]; /* last */
-} Scene;
-
-static void on_log(void *userdata, const LogEvent *event)
-{
-    Scene *scene = userdata;
-
-    scene->n_logged++;
-    (void) snprintf(scene->logged, sizeof scene->logged, "%s", event->message);
-}
-
-static void scene_turn(Scene *scene)
-{
-    const struct timespec moment = {.tv_nsec = 5000000};
-
-    scene->harness->now = clock_monotonic();
-    chat_set_time(scene->harness->chat, scene->harness->now, clock_wall());
-    remember_take(&scene->server);
-    harness_turn(scene->harness);
-    remember_tick(&scene->server);
-    (void) nanosleep(&moment, NULL);
-}
-
-#define TURN_UNTIL(scene, condition)                                                                         \
-    do {                                                                                                     \
-        uint64_t deadline_ = clock_monotonic() + WORLD_DEADLINE_SECONDS * USEC_PER_SEC;                      \
-                                                                                                             \
-        while (!(condition)) {                                                                               \
-            ck_assert_msg(clock_monotonic() < deadline_, "not in time: %s", #condition);                     \
-            scene_turn(scene);                                                                               \
-        }                                                                                                    \
-    } while (0)
-
-static bool is_written(const Scene *scene)
-{
-    const StateHeader *header = scene->harness->chat->state.header;
-
-    return scene->server.remember.status.is_open && header->archive.recalled != 0 && !header->is_noting &&
-           scene->server.remember.status.committed >= header->head;
-}
-
-static void scene_open(Scene *scene)
-{
-    scene->harness = harness_new(NULL, 10);
-    scene->harness->log = (Log){.sink = on_log, .userdata = scene};
-    scene->harness->now = clock_monotonic();
-    chat_set_time(scene->harness->chat, scene->harness->now, clock_wall());
-    memset(&scene->server, 0, sizeof scene->server);
-    scene->server.chat = scene->harness->chat;
-    scene->harness->chat->state.header->id[0] = ++scene->n_states;
-    scene->server.log = &scene->harness->log;
-    scene->server.config = scene->harness->config;
-    scene->server.config.archive_is_enabled = true;
-    remember_set(&scene->server);
-    TURN_UNTIL(scene, remember_is_ready(&scene->server));
-    scene->alice = client_named(scene->harness, "alice");
-}
-
-static Scene *scene_new(void)
-{
-    Scene *scene = calloc(1, sizeof *scene);
-
-    ck_assert_ptr_nonnull(scene);
-    world_init(&scene->world);
-    ck_assert_int_eq(setenv("STATE_DIRECTORY", scene->world.fixture->folder, 1), 0);
-    scene_open(scene);
-    return scene;
-}
-
-static void scene_close(Scene *scene)
-{
-    remember_close(&scene->server, true);
-    harness_free(scene->harness);
-}
-
-static void scene_free(Scene *scene)
-{
-    scene_close(scene);
-    world_end(&scene->world);
-    free(scene);
-}
-
-static void scene_say(Scene *scene, const char *text)
-{
-    client_say(scene->harness, scene->alice, "%s", text);
-}
-
-static RecallState scene_ask(Scene *scene, const Recall *recall, Recalled *ret_recalled)
-{
-    return scene->harness->chat->recall(scene->harness->chat->recall_userdata, recall, ret_recalled);
-}
 
 /* Messages that wait are not counted in a file that others have still to get into. */
 START_TEST(test_mail)
@@ -191,15 +89,6 @@ START_TEST(test_removed)
 }
 END_TEST
 
-static void scene_reload(Scene *scene, bool is_enabled)
-{
-    uint64_t before = clock_monotonic();
-
-    scene->server.config.archive_is_enabled = is_enabled;
-    remember_set(&scene->server);
-    ck_assert_uint_lt(clock_monotonic() - before, USEC_PER_SEC / 5);
-}
-
 /* As if a thread were at something. */
 static void set_busy(Archivist *archivist, bool is_busy)
 {
@@ -209,16 +98,6 @@ static void set_busy(Archivist *archivist, bool is_busy)
     core->n_threads += is_busy ? 1U : -1U;
     core_tell(core);
     (void) pthread_mutex_unlock(&core->lock);
-}
-
-static int64_t number_in_file(Scene *scene, const char *sql)
-{
-    int64_t n;
-
-    fixture_open(scene->world.fixture);
-    n = fixture_count(scene->world.fixture, sql);
-    scene->world.fixture->archive = archive_close(scene->world.fixture->archive);
-    return n;
 }
 
 /* It is turned off and on while the threads are busy: new ones begin when these have ended, and meanwhile it

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* What was said in a locked room is told to nobody else, whatever the archive and the state know of each
+ * other; and rooms come back whole, or not. */
+
+#include "chat/room.h"
+#include "unit/scene-fixture.h"
+
+#define SECRET "the secret of fay"
+
+static void end(Scene *scene)
+{
+    scene_close(scene);
+    world_end(&scene->world);
+    free(scene);
+}
+
+static bool has_room(const Scene *scene, const char *room)
+{
+    const Name name = fixture_name(room);
+
+    return room_find(scene->harness->chat, &name) != SLOT_NONE;
+}
+
+/* fay, who makes #den and says something there, behind a lock. */
+static Client *fay_comes(Scene *scene)
+{
+    Client *fay = scene_account(scene, "fay", 1001);
+
+    (void) scene_hear(scene, fay, "/join #den");
+    (void) scene_hear(scene, fay, "/lock");
+    (void) scene_hear(scene, fay, SECRET);
+    return fay;
+}
+
+/* otto comes into #den, or makes it, and looks for what was said there. */
+static void expect_nothing_told(Scene *scene, bool may_found)
+{
+    static const char *const LINES[] = {"/history 100", "/search secret", "/lock",
+                                        "/history 100", "/search secret", "/history today"};
+    Client *otto = scene_account(scene, "otto", 1002);
+    const char *heard = scene_hear(scene, otto, "/join #den");
+
+    ck_assert_ptr_null(strstr(heard, SECRET));
+    ck_assert_ptr_nonnull(strstr(heard, "You are in #den now"));
+    ck_assert_int_eq(strstr(heard, "belongs to nobody") == NULL, may_found);
+    (void) scene_hear(scene, otto, "hello");
+    TURN_UNTIL(scene, !scene->server.config.archive_is_enabled || remember_trouble(&scene->server) != NULL ||
+                          is_written(scene));
+    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
+        heard = scene_hear(scene, otto, LINES[i]);
+        ck_assert_msg(strstr(heard, SECRET) == NULL, "%s: %s", LINES[i], heard);
+    }
+}
+
+/* The ring ends before the archive has heard of the lock; of the end it hears. */
+START_TEST(test_lock_unheard)
+{
+    static char line[900];
+    Scene *scene = scene_new();
+    Client *fay;
+
+    memset(line, 'x', sizeof line - 1);
+    fay = scene_account(scene, "fay", 1001);
+    (void) scene_hear(scene, fay, "/join #den");
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    (void) scene_hear(scene, fay, "/lock");
+    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
+        scene_say(scene, line);
+    (void) scene_hear(scene, fay, SECRET);
+    (void) scene_hear(scene, fay, "/close");
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    expect_nothing_told(scene, true);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    end(scene);
+}
+END_TEST
+
+/* A state that began without an archive, in which somebody else made a room of that name. */
+START_TEST(test_enabled_later)
+{
+    Scene *scene = scene_new();
+    Client *otto;
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    scene_begin(scene, NULL, false);
+    otto = scene_account(scene, "otto", 1002);
+    (void) scene_hear(scene, otto, "/join #den");
+    (void) scene_hear(scene, otto, "/lock");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    expect_nothing_told(scene, true);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    end(scene);
+}
+END_TEST
+
+/* What can not be a name keeps no lock from coming back. */
+START_TEST(test_bad_rows)
+{
+    Scene *scene = scene_new();
+    Client *otto;
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    fixture_change(scene->world.fixture, "INSERT INTO invites VALUES(1, 'x', char(7) || 'x', 1007);"
+                                         "INSERT INTO rooms(key, name, is_kept) VALUES('y', char(7), 1);"
+                                         "INSERT INTO rules VALUES(9, 1, 'x', x'', 0, 'x', char(7), '', 1)");
+    scene_open(scene);
+    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != 0);
+    ck_assert_uint_eq(scene->harness->chat->state.header->archive.recalled, 1);
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
+                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    end(scene);
+}
+END_TEST
+
+/* There is no place for it in the state, and then there is, but the archive can not be asked. */
+START_TEST(test_no_place)
+{
+    Scene *scene = scene_new();
+    Config config;
+    Client *fay = scene_account(scene, "fay", 1001);
+
+    (void) scene_hear(scene, fay, "/join #aaa");
+    (void) scene_hear(scene, fay, "/lock");
+    (void) scene_hear(scene, fay, "/join #den");
+    (void) scene_hear(scene, fay, "/lock");
+    (void) scene_hear(scene, fay, SECRET);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    harness_config(&config);
+    config.max_rooms = 1;
+    scene_begin(scene, &config, true);
+    fay = scene_account(scene, "fay", 1001);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert(has_room(scene, "aaa") && !has_room(scene, "den"));
+    (void) scene_hear(scene, fay, "/close #aaa");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    expect_nothing_told(scene, false);
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    expect_nothing_told(scene, true);
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT founder_uid FROM rooms WHERE key = 'den'"), 1001);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
+/* By its founder: then it is the other's, with all that was said there. */
+START_TEST(test_given)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *otto = scene_account(scene, "otto", 1002);
+
+    (void) scene_hear(scene, fay, "/invite otto");
+    (void) scene_hear(scene, otto, "/join #den");
+    (void) scene_hear(scene, fay, "/give otto");
+    (void) scene_hear(scene, fay, "/leave");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    scene_open(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/join #den"), SECRET));
+    end(scene);
+}
+END_TEST
+
+/* The file says that it is kept, and not for whom. */
+START_TEST(test_nothing_keeps_it)
+{
+    Scene *scene = scene_new();
+    Client *fay = scene_account(scene, "fay", 1001);
+
+    (void) scene_account(scene, "otto", 1002);
+    (void) scene_hear(scene, fay, "/join #den");
+    (void) scene_hear(scene, fay, "/invite otto");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    fixture_change(scene->world.fixture, "DELETE FROM invites");
+    scene_open(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert(!has_room(scene, "den"));
+    /* And when somebody wants to enter. */
+    fay = scene_account(scene, "fay", 1001);
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, fay, "/join #den"), "You are in #den now, alone."));
+    (void) scene_hear(scene, fay, "/leave");
+    ck_assert(!has_room(scene, "den"));
+    remember_close(&scene->server, true);
+    ck_assert(harness_adopt(scene->harness, harness_copy(scene->harness->chat->state.fd)));
+    harness_free(scene->harness);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
+/* What is not the case any more when the archive is told of it again. */
+START_TEST(test_uninvited_while_off)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *otto;
+
+    (void) scene_account(scene, "otto", 1002);
+    (void) scene_account(scene, "dora", 1003);
+    (void) scene_hear(scene, fay, "/invite otto");
+    (void) scene_hear(scene, fay, "/invite dora");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    (void) scene_hear(scene, fay, "/uninvite otto");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT sum(uid) FROM invites"), 1003);
+    scene_open(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
+                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    end(scene);
+}
+END_TEST
+
+UNIT_MAIN("secrets", test_lock_unheard, test_enabled_later, test_bad_rows, test_no_place, test_given,
+          test_nothing_keeps_it, test_uninvited_while_off)
