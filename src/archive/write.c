@@ -223,15 +223,11 @@ int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, ui
 {
     Newest newest = {.n = 0};
     NameKey room_key, nick_key;
-    const ArchiveSearch search = {
-        .room = &room_key,
-        .nick = &nick_key,
-        .before = ARCHIVE_ID_END,
-        .n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED),
-    };
+    ArchiveSearch search = {.room = &room_key, .nick = &nick_key, .before = ARCHIVE_ID_END};
     ArchivePage page;
     int r;
 
+    search.n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED);
     if (!fold(room, &room_key) || !fold(nick, &nick_key))
         return error_origin(-EINVAL);
     r = begin(archive);

@@ -163,8 +163,8 @@ int command_join(Chat *chat, uint32_t session, Arguments arguments)
 {
     uint32_t room, n_rooms = chat->sessions[session].n_rooms;
     RecallState asked = RECALL_ABSENT;
+    Recalled recalled = {.n = 0};
     bool is_new, has_past;
-    Recalled recalled;
     Recall recall;
     Name name;
     int r;
