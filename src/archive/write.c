@@ -177,33 +177,27 @@ int archive_put_take_back(Archive *archive, uint64_t id)
     return error_trace(line_delete(archive, &line));
 }
 
-int archive_put_take_back_said(Archive *archive, const Name *room, const Name *nick, uint64_t wall)
+int archive_put_take_back_said(Archive *archive, const ArchiveLine *line, size_t n_text)
 {
     /* The partitions say between which ids there can be something of that time. */
     static const char SQL[] =
-        "SELECT id FROM lines WHERE room = (SELECT id FROM rooms WHERE key = ?1)"
-        " AND person = (SELECT id FROM people WHERE key = ?2) AND wall = ?3 AND id > ?4"
+        "SELECT max(id) FROM lines WHERE room = (SELECT id FROM rooms WHERE key = ?1)"
+        " AND person = (SELECT id FROM people WHERE key = ?2) AND wall = ?3"
         " AND id >= (SELECT min(first_id) FROM parts WHERE max_wall >= ?3)"
-        " AND id <= (SELECT max(last_id) FROM parts WHERE min_wall <= ?3) ORDER BY id LIMIT 1";
-    NameKey room_key, nick_key;
-    int64_t id = -1;
+        " AND id <= (SELECT max(last_id) FROM parts WHERE min_wall <= ?3)"
+        " AND length(CAST(text AS BLOB)) = ?4 AND substr(CAST(text AS BLOB), 1, ?5) = ?6";
+    NameKey room, nick;
+    int64_t id;
     int r;
 
-    if (!is_time(wall) || !fold(room, &room_key) || !fold(nick, &nick_key))
+    if (!is_time(line->wall) || !fold(&line->room, &room) || !fold(&line->who.nick, &nick))
         return error_origin(-EINVAL);
-    for (;;) {
-        int64_t after = id;
-
-        r = begin(archive);
-        if (r == 0)
-            r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&room_key), SQL_NAME(&nick_key), SQL_INT(wall),
-                           SQL_INT(after));
-        if (r != 0 || id <= after)
-            return error_trace(r);
-        r = archive_put_take_back(archive, (uint64_t) id);
-        if (r != 0)
-            return error_trace(r);
-    }
+    n_text = MIN(n_text, line->n);
+    r = begin(archive);
+    if (r == 0)
+        r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&room), SQL_NAME(&nick), SQL_INT(line->wall),
+                       SQL_INT(line->n), SQL_INT(n_text), SQL_BLOB(line->text, n_text));
+    return r == 0 && id != 0 ? error_trace(archive_put_take_back(archive, (uint64_t) id)) : error_trace(r);
 }
 
 typedef struct Newest {

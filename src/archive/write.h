@@ -78,8 +78,9 @@ int archive_put_line(Archive *archive, const ArchiveLine *line);
 int archive_put_count(Archive *archive, uint64_t n);
 /* The line is gone, with its words, when archive_clean() (archive/purge.h) has run. 0 if there is none. */
 int archive_put_take_back(Archive *archive, uint64_t id);
-/* The same of what somebody said in a room at that time, if its id is not known. */
-int archive_put_take_back_said(Archive *archive, const Name *room, const Name *nick, uint64_t wall);
+/* The same of a line of which the id and the kind are not known, and of the text only the first `n_text`
+ * bytes. If there are several like it, the newest. */
+int archive_put_take_back_said(Archive *archive, const ArchiveLine *line, size_t n_text);
 /* The same of the newest that somebody said in a room: `n` lines, at most LIMIT_DELETED. */
 int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n);
 /* Somebody came or left. */

@@ -50,6 +50,8 @@ static void take_back(Chat *chat, uint32_t room, const Entry *entry)
     note.taken_back.pos = entry->is_recalled ? 0 : entry->pos;
     note.taken_back.wall = entry->wall;
     note.taken_back.nick = said_by(entry);
+    note.taken_back.text_n = entry->text_n;
+    memcpy(note.taken_back.text, entry_text(entry), MIN(entry->text_n, (uint16_t) NOTE_LINE_BYTES));
     transcript_take_back(&chat->transcript, entry);
     note_append(chat, room, SLOT_NONE, &note);
 }

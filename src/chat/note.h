@@ -82,10 +82,14 @@ typedef struct NoteTopic {
     char text[LIMIT_TOPIC_BYTES];
 } NoteTopic;
 
+enum { NOTE_LINE_BYTES = 200 };
+
 typedef struct NoteTakenBack {
-    uint64_t pos; /* 0: it was said before this state began; it is known by the other two */
+    uint64_t pos; /* 0: it was said before this state began; it is known by the others */
     uint64_t wall;
     Name nick;
+    uint16_t text_n;            /* of all of it */
+    char text[NOTE_LINE_BYTES]; /* as far as it goes; all that is said in one turn has one time */
 } NoteTakenBack;
 
 typedef struct NoteDeleted {

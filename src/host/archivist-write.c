@@ -177,11 +177,13 @@ static int put_message(Writing *writing, const Entry *entry, const NoteMessage *
 /* What was said to an earlier state has another id, by which it is not known any more. */
 static int put_taken_back(Writing *writing, const Name *room, const NoteTakenBack *note)
 {
+    const ArchiveLine line = {
+        .wall = note->wall, .room = *room, .who.nick = note->nick, .text = note->text, .n = note->text_n};
     Archive *archive = writing->archive;
 
     if (note->pos != 0)
         return error_trace(archive_put_take_back(archive, archive_id(writing->epoch, note->pos)));
-    return error_trace(archive_put_take_back_said(archive, room, &note->nick, note->wall));
+    return error_trace(archive_put_take_back_said(archive, &line, sizeof note->text));
 }
 
 /* Whoever makes a room of that name is not to be told what was said there when it was not for everybody. */
