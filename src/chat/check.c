@@ -24,7 +24,7 @@ typedef struct Check {
 static const char *check_header(const StateHeader *header)
 {
     if (header->tail % 8 != 0 || header->flushed % 8 != 0 || header->head % 8 != 0 ||
-        header->tail > header->flushed || header->flushed > header->head || header->head >= COUNT_MAX ||
+        header->tail > header->head || header->flushed > header->head || header->head >= COUNT_MAX ||
         header->head - header->tail > header->transcript_size || header->tail < header->transcript_size)
         return "positions in the header";
     if (header->next_serial == 0 || header->next_serial >= COUNT_MAX || header->next_guest >= COUNT_MAX ||
@@ -225,6 +225,17 @@ static bool is_boundary(const Check *check, uint64_t pos)
     return false;
 }
 
+/* What was overwritten has not been sent to all: in a turn that gave more than the ring holds. Then everybody
+ * reads by a cursor of their own. */
+static const char *check_positions(const Check *check)
+{
+    const StateHeader *header = check->state->header;
+
+    if (header->flushed >= header->tail && !is_boundary(check, header->flushed))
+        return "positions in the header";
+    return NULL;
+}
+
 /* The records */
 
 /* What somebody is in the middle of is finished, whoever hears it by now: it is something that they heard
@@ -256,11 +267,12 @@ static const char *check_session(const Check *check, uint32_t session)
     const SessionRecord *record = &state->sessions[session];
     const AwayRecord *away = &state->aways[session];
     bool reads_by_itself = (record->flags & SESSION_LAGGING) || record->cursor > header->flushed;
+    uint64_t cursor = reads_by_itself ? record->cursor : header->flushed;
 
     if (record->serial >= header->next_serial || !nick_is_fine(&record->nick))
         return "the name of a session";
-    if ((reads_by_itself && !is_boundary(check, record->cursor)) || record->end > header->head ||
-        record->written > LIMIT_ITEM_BYTES || !begun_is_fine(check, record))
+    if (!is_boundary(check, cursor) || record->end > header->head || record->written > LIMIT_ITEM_BYTES ||
+        !begun_is_fine(check, record))
         return "where a session reads";
     if ((record->replay == 0) != (record->replay_last == 0) || record->replay > record->replay_last ||
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))
@@ -444,8 +456,8 @@ int check_state(const State *state, const StateUse *use, const char **ret_why)
         *ret_why = "the greeting in the header";
     if (*ret_why == NULL)
         *ret_why = check_transcript(&check);
-    if (*ret_why == NULL && !is_boundary(&check, state->header->flushed))
-        *ret_why = "positions in the header";
+    if (*ret_why == NULL)
+        *ret_why = check_positions(&check);
     if (*ret_why == NULL)
         *ret_why = check_records(&check);
     return *ret_why == NULL ? error_trace(check_identities(&check, ret_why)) : 0;

@@ -41,15 +41,17 @@ static void stream_add_chain(Stream *stream, const TurnChain *chain)
         stream->chains[stream->n_chains++] = entry->pos;
 }
 
-/* Who has read all before this turn finds the rest by the chains of the rooms it is in, and its own. */
+/* Who has read all before this turn finds the rest by the chains of the rooms it is in, and its own; unless
+ * some of this turn is overwritten already, and with it where the chains begin. */
 static void stream_find_chains(Stream *stream)
 {
     const Chat *chat = stream->chat;
+    const StateHeader *header = chat->state.header;
     const SessionSide *side = &chat->sessions[stream->session];
     uint32_t member = side->first_member;
 
     stream->n_chains = 0;
-    stream->follows_chains = stream->next.cursor >= chat->state.header->flushed;
+    stream->follows_chains = stream->next.cursor >= header->flushed && header->tail <= header->flushed;
     if (!stream->follows_chains)
         return;
     stream_add_chain(stream, &chat->turn.everybody);

@@ -28,7 +28,7 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, tail), 8, "positions in the header"},
     {HEADER, 0, FIELD(StateHeader, tail), LIMIT_TRANSCRIPT_MIN + 8, "an entry of the transcript"},
     {HEADER, 0, FIELD(StateHeader, tail), LIMIT_TRANSCRIPT_MIN + 4, "positions in the header"},
-    {HEADER, 0, FIELD(StateHeader, flushed), LIMIT_TRANSCRIPT_MIN - 8, "positions in the header"},
+    {HEADER, 0, FIELD(StateHeader, flushed), LIMIT_TRANSCRIPT_MIN - 8, NULL}, /* all read by themselves */
     {HEADER, 0, FIELD(StateHeader, flushed), LIMIT_TRANSCRIPT_MIN + 8, "positions in the header"},
     {HEADER, 0, FIELD(StateHeader, flushed), INT64_MAX - 7, "positions in the header"},
     {HEADER, 0, FIELD(StateHeader, head), LIMIT_TRANSCRIPT_MIN, "positions in the header"},

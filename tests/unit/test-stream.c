@@ -8,6 +8,7 @@
 
 #include "chat/command.h"
 #include "chat/lifecycle.h"
+#include "chat/room.h"
 #include "chat/session.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
@@ -495,7 +496,68 @@ START_TEST(test_cut_and_ignored)
 }
 END_TEST
 
+/* A line to everybody in the lobby, from bob, and one to alice: more of both than the transcript holds, and
+ * all in one turn. Returns how many of each. */
+static unsigned scene_overfill(Scene *scene)
+{
+    Chat *chat = scene->harness->chat;
+    const StateHeader *header = chat->state.header;
+    char text[32];
+    unsigned n = 0;
+
+    for (; header->tail <= header->flushed; n++) {
+        (void) snprintf(text, sizeof text, "line %u", n);
+        chat_reserve(chat, scene->bob->session);
+        chat_tell_room(chat, ROOM_LOBBY, ENTRY_SAID, scene->bob->session, text, strlen(text));
+        chat_reply(chat, scene->alice->session, "answer %u", n);
+        chat_commit(chat);
+    }
+    return n;
+}
+
+/* Of `n` lines somebody is told how many are gone, and reads the others. */
+static void check_overfilled(const char *all, unsigned n)
+{
+    unsigned told;
+
+    ck_assert_int_eq(sscanf(all, "-- You read too slowly: %u lines were skipped.", &told), 1);
+    ck_assert_uint_gt(told, 0);
+    ck_assert_uint_lt(told, n);
+    ck_assert_uint_eq(told + count_lines(all) - 1, n);
+}
+
+/* That must not happen. Where it does, nobody has kept up, whoever it is, and a process that dies of it
+ * leaves a state that the next goes on with. */
+START_TEST(test_overfilled)
+{
+    for (unsigned is_killed = 0; is_killed <= 1; is_killed++) {
+        Client *carol, *late;
+        Scene scene;
+        unsigned n;
+
+        scene_begin(&scene);
+        carol = client_named(scene.harness, "carol");
+        harness_take_all(scene.harness);
+        n = scene_overfill(&scene);
+        late = client_new(scene.harness); /* of whom the others are told */
+        if (is_killed)
+            harness_survive(scene.harness);
+        check_overfilled(scene_catch_up(&scene), 2 * n + 1);
+        do
+            harness_turn(scene.harness);
+        while (carol->is_behind || late->is_behind);
+        check_overfilled(client_take(carol), n + 1);
+        ck_assert_ptr_null(strstr(client_take(late), "skipped"));
+        client_say(scene.harness, scene.bob, "hello");
+        ck_assert_str_eq(client_take(carol), "[12:03] <bob> hello\n");
+        ck_assert_str_eq(client_take(scene.alice), "[12:03] <bob> hello\n");
+        ck_assert_str_eq(client_take(late), "[12:03] <bob> hello\n");
+        scene_end(&scene);
+    }
+}
+END_TEST
+
 UNIT_MAIN("stream", test_change_in_the_middle, test_leave_in_the_middle, test_end_in_the_middle,
           test_greeting_in_parts, test_topic_in_greeting, test_motd_in_greeting, test_missed, test_missed_one,
           test_cut, test_notice_in_parts, test_replay_overtaken, test_cut_in_answer, test_cut_in_bytes,
-          test_cut_in_bytes_alone, test_cut_in_color, test_cut_and_ignored)
+          test_cut_in_bytes_alone, test_cut_in_color, test_cut_and_ignored, test_overfilled)
