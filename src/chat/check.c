@@ -225,6 +225,18 @@ static bool is_boundary(const Check *check, uint64_t pos)
     return false;
 }
 
+/* Of what the archive is given, and told. */
+static bool mark_is_fine(const Check *check)
+{
+    const StateHeader *header = check->state->header;
+    const ArchiveMark *mark = &header->archive;
+
+    if (mark->n_dropped >= COUNT_MAX || mark->n_before >= COUNT_MAX || mark->recalled > 2 ||
+        header->is_noting > 1)
+        return false;
+    return mark->from == UINT64_MAX || mark->from < header->tail || is_boundary(check, mark->from);
+}
+
 /* What was overwritten has not been sent to all: in a turn that gave more than the ring holds. Then everybody
  * reads by a cursor of their own. */
 static const char *check_positions(const Check *check)
@@ -233,7 +245,7 @@ static const char *check_positions(const Check *check)
 
     if (header->flushed >= header->tail && !is_boundary(check, header->flushed))
         return "positions in the header";
-    return NULL;
+    return mark_is_fine(check) ? NULL : "what is for the archive";
 }
 
 /* The records */

@@ -145,7 +145,7 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         ret_batch->n_lines += is_line(entry);
         pos += entry->size;
     }
-    ret_batch->end = pos;
+    ret_batch->end = entry != NULL ? pos : header->head;
 }
 
 /* False: that has to wait. */

@@ -120,6 +120,8 @@ unsigned damage_ranges(const Harness *harness, Range ranges[DAMAGE_RANGES])
 
     range_add(&all, "header", header, offsetof(StateHeader, motd.text) + header->motd.n + 1U);
     range_add(&all, "host", header->host, strlen(header->host) + 2);
+    range_add(&all, "archive", &header->archive, sizeof header->archive);
+    range_add(&all, "archive", &header->is_noting, sizeof header->is_noting);
     range_add(&all, "undo", state->undo, 1024); /* of the transactions before */
     add_sessions(&all, chat);
     for (uint32_t i = 0; i < chat->room_slots.n_touched; i++)
@@ -220,7 +222,8 @@ static void run_turns(Harness *harness)
 static bool has_large_numbers(const Chat *chat)
 {
     const StateHeader *header = chat->state.header;
-    uint64_t all = header->generation | header->head | header->next_serial | header->next_guest;
+    uint64_t all = header->generation | header->head | header->next_serial | header->next_guest |
+                   header->archive.n_dropped;
 
     for (uint32_t i = 0; i < chat->session_slots.n_touched; i++)
         all |= session_record(chat, i)->bytes_in | session_record(chat, i)->bytes_out;

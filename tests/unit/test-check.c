@@ -24,6 +24,8 @@ typedef struct Damage {
 #define KIND (offsetof(Entry, text_n) + sizeof(uint16_t)), 1
 #define FIELD(type, name) offsetof(type, name), sizeof(((type *) NULL)->name)
 
+#define ARCHIVE "what is for the archive"
+
 static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, tail), 8, "positions in the header"},
     {HEADER, 0, FIELD(StateHeader, tail), LIMIT_TRANSCRIPT_MIN + 8, "an entry of the transcript"},
@@ -52,6 +54,24 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, offsetof(StateHeader, motd.text), 1, '\n', NULL},
     {HEADER, 0, offsetof(StateHeader, host), 1, 0x9b, "the greeting in the header"},
     {HEADER, 0, offsetof(StateHeader, host), 1, '\n', "the greeting in the header"},
+    {HEADER, 0, FIELD(StateHeader, archive.from), 8, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.from), LIMIT_TRANSCRIPT_MIN - 1, NULL}, /* was overwritten */
+    {HEADER, 0, FIELD(StateHeader, archive.from), LIMIT_TRANSCRIPT_MIN, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.from), LIMIT_TRANSCRIPT_MIN + 8, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, archive.from), 2 * LIMIT_TRANSCRIPT_MIN, ARCHIVE}, /* behind the head */
+    {HEADER, 0, FIELD(StateHeader, archive.from), UINT64_MAX - 7, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, archive.from), UINT64_MAX - 1, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, archive.from), UINT64_MAX, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.n_dropped), (UINT64_C(1) << 62) - 1, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.n_dropped), UINT64_C(1) << 62, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, archive.n_before), (UINT64_C(1) << 62) - 1, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.n_before), UINT64_C(1) << 62, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, archive.recalled), 1, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.recalled), 2, NULL},
+    {HEADER, 0, FIELD(StateHeader, archive.recalled), 3, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, is_noting), 1, NULL},
+    {HEADER, 0, FIELD(StateHeader, is_noting), 2, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, today), UINT64_MAX, NULL},
     {SESSION, 0, FIELD(SessionRecord, serial), 1000, "the name of a session"},
     {SESSION, 0, offsetof(SessionRecord, nick.n), 1, 0, "the name of a session"},
     {SESSION, 0, offsetof(SessionRecord, nick.n), 1, 4, "the name of a session"},
@@ -241,6 +261,31 @@ START_TEST(test_wrapped)
 }
 END_TEST
 
+/* Wherever the transcript ended when it was marked: it is for the archive from there on. */
+START_TEST(test_marks)
+{
+    Harness *harness = damage_world();
+    StateHeader *header = harness->chat->state.header;
+    uint64_t seed = 9;
+
+    for (unsigned n = 0; n < (harness_is_slow() ? 50 : 500); n++) {
+        uint64_t end;
+
+        header->archive.from = header->head;
+        ck_assert_ptr_null(check(&harness->chat->state));
+        header->archive.from = header->head + 8;
+        ck_assert_str_eq(check(&harness->chat->state), ARCHIVE);
+        header->archive.from = end = header->head;
+        do {
+            client_say(harness, harness->clients[3], "%0*d", 1 + (int) random_below(&seed, 1900), 0);
+            harness_wait(harness, USEC_PER_SEC);
+            ck_assert_msg(check(&harness->chat->state) == NULL, "mark %u", n);
+        } while (n % 100 == 0 && header->tail <= end);
+    }
+    harness_free(harness);
+}
+END_TEST
+
 /* Names are copied out of entries, to where a name fits. */
 START_TEST(test_long_names)
 {
@@ -291,4 +336,4 @@ START_TEST(test_accounts)
 }
 END_TEST
 
-UNIT_MAIN("check", test_damages, test_wrapped, test_long_names, test_accounts)
+UNIT_MAIN("check", test_damages, test_wrapped, test_marks, test_long_names, test_accounts)

@@ -221,5 +221,30 @@ START_TEST(test_off_while_locked)
 }
 END_TEST
 
+/* From within an entry on nothing can be given: that comes to an end, and the rest is given. */
+START_TEST(test_astray)
+{
+    Scene *scene = scene_new();
+    StateHeader *header = scene->harness->chat->state.header;
+    uint64_t pos;
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    pos = header->head;
+    scene_say(scene, "not given");
+    /* Where the room of that is, number 0, looks like a size: as if a gap began. */
+    scene->server.remember.given = pos + offsetof(Entry, room) - offsetof(Entry, size);
+    scene->server.remember.due = 0;
+    scene_turn(scene);
+    ck_assert_uint_eq(scene->server.remember.given, header->head);
+    scene_say(scene, "after");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 2);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
-          test_off_while_locked, test_rules_unread)
+          test_off_while_locked, test_rules_unread, test_astray)

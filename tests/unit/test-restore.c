@@ -141,6 +141,7 @@ START_TEST(test_header)
 {
     try_ranges("header");
     try_ranges("host");
+    try_ranges("archive");
 }
 END_TEST
 
