@@ -307,7 +307,7 @@ void keep_put_out_strangers(Chat *chat, uint32_t room)
 {
     uint32_t member = chat->rooms[room].first_member;
 
-    while (member != SLOT_NONE) {
+    while (member != SLOT_NONE && !chat_turn_is_full(chat)) {
         uint32_t session = chat->members[member].session;
 
         member = chat->members[member].next_in_room;

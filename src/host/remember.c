@@ -106,8 +106,7 @@ static void begin_giving(Server *server)
     const ArchiveMark *mark = &server->chat->state.header->archive;
 
     /* The file was removed while no process was there. */
-    if (remember->n_openings == 0 && remember->status.pos <= mark->from &&
-        server->chat->state.header->archive.recalled != 0)
+    if (remember->n_openings == 0 && remember->status.pos <= mark->from && mark->recalled != 0)
         noting_begin(server);
     remember->n_openings = remember->status.n_openings;
     remember->given = entry_from(server->chat, remember->status.pos);
@@ -256,8 +255,10 @@ static bool begin_with(Server *server, const Recalled *recalled, const char *wha
     Remember *remember = &server->remember;
     uint64_t now = server->chat->now;
 
-    if (recalled->trouble == NULL)
-        return take(server->chat, recalled);
+    /* Nobody speaks before all of it is in force: what is too much for a turn is sent, and more is taken. */
+    for (; recalled->trouble == NULL; delivery_run(server))
+        if (take(server->chat, recalled) && !chat_turn_is_full(server->chat))
+            return true;
     remember->next_try = now + TRY_USEC;
     if (!remember->status.is_open)
         return false;

@@ -11,6 +11,7 @@
 #include "chat/keep.h"
 #include "chat/note.h"
 #include "chat/person.h"
+#include "chat/recall.h"
 #include "chat/room.h"
 #include "unit/operator-fixture.h"
 #include "unit/unit.h"
@@ -220,5 +221,53 @@ START_TEST(test_secrets)
 }
 END_TEST
 
+/* A crowd in rooms that turn out to be locked is more than one turn may put out: as soon as they have been
+ * told, the next are, and nobody misses a line of it. */
+START_TEST(test_crowd)
+{
+    enum { N_GUESTS = 160, N_ROOMS = 6 };
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+    Harness *harness = harness_new(NULL, N_GUESTS);
+    const StateHeader *header = harness->chat->state.header;
+    unsigned n_turns = 0;
+    bool is_all;
+
+    harness->chat->is_past_unknown = true;
+    for (unsigned i = 0; i < N_GUESTS; i++)
+        ck_assert_ptr_nonnull(client_new(harness));
+    harness_turn(harness);
+    for (unsigned room = 0; room < N_ROOMS; room++) {
+        char name[] = "den0";
+
+        name[3] = (char) ('0' + room);
+        add_room(kept, name, "fay", 1001, ROOM_FOUNDED | ROOM_LOCKED);
+        for (unsigned i = 0; i < N_GUESTS; i++)
+            client_say(harness, harness->clients[i], "/join #%s", name);
+    }
+    harness_take_all(harness);
+    do {
+        is_all = recall_kept(harness->chat, &recalled) && !chat_turn_is_full(harness->chat);
+        ck_assert_uint_le(header->head - header->flushed, header->transcript_size / 4 + ENTRY_MAX_BYTES);
+        harness_deliver(harness);
+        n_turns++;
+    } while (!is_all);
+    ck_assert_uint_gt(n_turns, 1);
+    for (unsigned i = 0; i < N_GUESTS; i++) {
+        const char *text = client_take(harness->clients[i]);
+        unsigned n = 0;
+
+        ck_assert_ptr_null(strstr(text, "skipped"));
+        for (; (text = strstr(text, " is locked.")) != NULL; text++)
+            n++;
+        ck_assert_uint_eq(n, N_ROOMS);
+        ck_assert_uint_eq(harness->chat->sessions[harness->clients[i]->session].n_rooms, 1);
+    }
+    harness_check(harness);
+    harness_free(harness);
+    free(kept);
+}
+END_TEST
+
 UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_kept_of,
-          test_secrets)
+          test_crowd, test_secrets)
