@@ -30,6 +30,14 @@ typedef struct TurnChain {
     uint64_t first, last; /* positions; 0: none */
 } TurnChain;
 
+/* What a person waits for of the archive: chat/mail.h. */
+typedef enum Expects {
+    EXPECTS_NOTHING,
+    EXPECTS_MESSAGES, /* more of them */
+    EXPECTS_ALL_LATE, /* what they have set, too, but nothing of theirs waits for it any more */
+    EXPECTS_ALL,
+} Expects;
+
 /* What is derived of a session, in the place of its record. */
 typedef struct SessionSide {
     TurnChain chain; /* what is addressed to it */
@@ -40,7 +48,8 @@ typedef struct SessionSide {
     uint16_t n_rooms;
     uint8_t n_ignored; /* as in the record, which delivery need not look at so far */
     bool is_touched;   /* spoke or is spoken to in this turn: reads the turn by itself */
-    bool is_expecting; /* something may be kept for it: chat/mail.h */
+    uint8_t expects;   /* Expects; of a person one session does, if any */
+    uint64_t patience; /* usec, monotonic: of EXPECTS_ALL, until then */
 } SessionSide;
 
 typedef struct RoomSide {
@@ -116,8 +125,11 @@ typedef struct Chat {
     Index accounts; /* by uid: a session of that verified person */
     uint32_t first_lagging;
     uint32_t n_more_sessions; /* than people */
-    uint32_t n_expecting;     /* sessions with is_expecting */
+    uint32_t n_expecting;     /* sessions, and so people, who expect something */
     uint64_t next_mail;       /* usec, monotonic: when they may be asked about */
+    uint64_t mail_due;        /* usec, monotonic: when mail_tick() has something to do, with n_expecting */
+    bool has_settled;         /* what somebody has set is known now, or waited for no more: until the host has
+                                 looked at who waits */
     uint32_t n_empty_rooms;
     bool has_new_bans;      /* somebody who is here may not be any more */
     uint64_t next_summary;  /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:

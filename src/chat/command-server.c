@@ -46,6 +46,13 @@ static void set_bit(Chat *chat, uint32_t session, uint8_t bit, bool is_on)
     } while ((each = person_next(chat, each)) != session);
 }
 
+/* Also /ignore: what is kept of both is one. */
+bool command_set_must_wait(Chat *chat, uint32_t session, Arguments arguments)
+{
+    (void) arguments;
+    return mail_is_awaited(chat, session);
+}
+
 int command_set(Chat *chat, uint32_t session, Arguments arguments)
 {
     Arguments name = arguments_next(&arguments), value = arguments_next(&arguments);

@@ -87,6 +87,7 @@ int command_delete(Chat *chat, uint32_t session, Arguments arguments);
 int command_seen(Chat *chat, uint32_t session, Arguments arguments);
 bool command_seen_must_wait(Chat *chat, uint32_t session, Arguments arguments);
 int command_set(Chat *chat, uint32_t session, Arguments arguments);
+bool command_set_must_wait(Chat *chat, uint32_t session, Arguments arguments);
 int command_time(Chat *chat, uint32_t session, Arguments arguments);
 int command_version(Chat *chat, uint32_t session, Arguments arguments);
 int command_help(Chat *chat, uint32_t session, Arguments arguments);

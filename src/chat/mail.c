@@ -14,15 +14,33 @@
 
 enum { KINDS_SHIFT = 62 }; /* of IGNORED_KINDS */
 
-/* After an answer that was none. */
-#define MAIL_RETRY_USEC (10 * USEC_PER_SEC)
+#define MAIL_RETRY_USEC (10 * USEC_PER_SEC)   /* after an answer that was none */
+#define MAIL_PATIENCE_USEC (5 * USEC_PER_SEC) /* so long what is set waits for what was set before */
+
+/* Of the person, whichever of their sessions it is. */
+static Expects person_expects(const Chat *chat, uint32_t session)
+{
+    uint32_t each = session;
+
+    /* Without an archive there is no answer. */
+    if (chat->n_expecting == 0 || chat->recall == NULL)
+        return EXPECTS_NOTHING;
+    while (chat->sessions[each].expects == EXPECTS_NOTHING && person_next(chat, each) != session)
+        each = person_next(chat, each);
+    return chat->sessions[each].expects;
+}
+
+bool mail_is_awaited(const Chat *chat, uint32_t session)
+{
+    return person_expects(chat, session) == EXPECTS_ALL;
+}
 
 void mail_note_settings(Chat *chat, uint32_t session)
 {
     const IgnoredRecord *ignored;
     Note note;
 
-    if (!person_is_verified(chat, session))
+    if (!person_is_verified(chat, session) || person_expects(chat, session) >= EXPECTS_ALL_LATE)
         return;
     memset(&note, 0, sizeof note);
     note.kind = NOTE_SETTINGS;
@@ -52,18 +70,82 @@ void mail_leave(Chat *chat, uint32_t from, const Name *to, uint32_t to_uid, cons
 
 void mail_expect(Chat *chat, uint32_t session)
 {
-    if (chat->sessions[session].is_expecting)
-        return;
-    chat->sessions[session].is_expecting = true;
+    SessionSide *side = &chat->sessions[session];
+
+    side->expects = EXPECTS_ALL;
+    side->patience = chat->now + MAIL_PATIENCE_USEC;
     chat->n_expecting++;
+    chat->mail_due = chat->now;
+}
+
+void mail_pass_on(Chat *chat, uint32_t session)
+{
+    SessionSide *side = &chat->sessions[session];
+    uint32_t other = person_next(chat, session);
+
+    /* Rather to one that stays. */
+    while (person_next(chat, other) != session && (session_record(chat, other)->flags & SESSION_ENDING))
+        other = person_next(chat, other);
+    if (side->expects == EXPECTS_NOTHING || other == session)
+        return;
+    chat->sessions[other].expects = side->expects;
+    chat->sessions[other].patience = side->patience;
+    side->expects = EXPECTS_NOTHING;
+    chat->mail_due = chat->now;
 }
 
 void mail_forget(Chat *chat, uint32_t session)
 {
-    if (!chat->sessions[session].is_expecting)
+    if (chat->sessions[session].expects == EXPECTS_NOTHING)
         return;
-    chat->sessions[session].is_expecting = false;
+    chat->sessions[session].expects = EXPECTS_NOTHING;
     chat->n_expecting--;
+}
+
+/* Less than before. */
+static void expect_only(Chat *chat, uint32_t session, Expects expects)
+{
+    uint8_t *now = &chat->sessions[session].expects;
+
+    chat->has_settled |= *now == EXPECTS_ALL && expects < EXPECTS_ALL;
+    *now = MIN(*now, (uint8_t) expects);
+}
+
+static bool is_same(const IgnoredRecord *record, const NoteIgnored *ignored)
+{
+    if (record->serial >> KINDS_SHIFT != ignored->kinds)
+        return false;
+    if (ignored_is_place(record))
+        return record->hash == ignored->place;
+    return record->name.n == ignored->name.n &&
+           memcmp(record->name.bytes, ignored->name.bytes, record->name.n) == 0;
+}
+
+static bool is_ignored(const Chat *chat, uint32_t session, const NoteIgnored *ignored)
+{
+    const IgnoredRecord *record;
+
+    for (uint32_t i = 0; (record = ignore_nth(chat, session, i)) != NULL; i++)
+        if (is_same(record, ignored))
+            return true;
+    return false;
+}
+
+/* Whether something has been set that is not kept. */
+static bool has_more(const Chat *chat, uint32_t session, const NoteSettings *kept)
+{
+    uint8_t bits = session_record(chat, session)->settings;
+    const IgnoredRecord *record;
+
+    for (uint32_t i = 0; (record = ignore_nth(chat, session, i)) != NULL; i++) {
+        uint32_t n = 0;
+
+        while (n < kept->n_ignored && !is_same(record, &kept->ignored[n]))
+            n++;
+        if (n == kept->n_ignored)
+            return true;
+    }
+    return bits != SETTINGS_STANDARD && bits != (kept->bits & SETTINGS_ALL);
 }
 
 /* What is not right is left out. */
@@ -76,25 +158,33 @@ static void take_ignored(Chat *chat, uint32_t session, const NoteIgnored *ignore
         return;
     if (name_parse_nick(ignored->name.bytes, ignored->name.n, &name) != 0)
         name = (Name){0};
+    if (is_ignored(chat, session, ignored))
+        return;
     if (kinds == IGNORED_PLACE && ignored->place != 0)
         (void) ignore_add_place(chat, session, ignored->place, &name);
     else if (kinds != IGNORED_PLACE && name.n > 0)
         (void) ignore_add(chat, session, &name, kinds);
 }
 
-/* Whoever has changed something meanwhile keeps that. */
-static void take_settings(Chat *chat, uint32_t session, const NoteSettings *settings)
+/* Whoever has changed something meanwhile keeps that, and whom else they ignored; then that is to be kept. */
+static void take_settings(Chat *chat, uint32_t session, const Note *note)
 {
-    const SessionRecord *record = session_record(chat, session);
+    static const NoteSettings standard = {.bits = SETTINGS_STANDARD};
+    const NoteSettings *kept = note->kind == NOTE_SETTINGS ? &note->settings : &standard;
+    bool is_changed = has_more(chat, session, kept);
+    uint8_t bits = session_record(chat, session)->settings;
     uint32_t each = session;
 
-    if (record->settings != SETTINGS_STANDARD || record->n_ignored > 0)
-        return;
+    if (bits == SETTINGS_STANDARD)
+        bits = kept->bits & SETTINGS_ALL;
     do {
-        state_edit_session(&chat->state, each)->settings = settings->bits & SETTINGS_ALL;
-        for (uint8_t i = 0; i < settings->n_ignored; i++)
-            take_ignored(chat, each, &settings->ignored[i]);
+        state_edit_session(&chat->state, each)->settings = bits;
+        for (uint8_t i = 0; i < kept->n_ignored; i++)
+            take_ignored(chat, each, &kept->ignored[i]);
     } while ((each = person_next(chat, each)) != session);
+    expect_only(chat, session, EXPECTS_MESSAGES);
+    if (is_changed)
+        mail_note_settings(chat, session);
 }
 
 static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person)
@@ -118,8 +208,7 @@ static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person
     answer->n = 0;
 }
 
-/* True: nothing more is to be expected. */
-static bool mail_serve(Chat *chat, uint32_t session)
+static void mail_serve(Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
     Recall recall = {.kind = RECALL_PERSON, .asker = record->serial, .uid = record->peer.uid};
@@ -129,38 +218,56 @@ static bool mail_serve(Chat *chat, uint32_t session)
     name_fold(record->nick.bytes, record->nick.n, &recall.nick);
     switch (chat_recall(chat, &recall, &recalled)) {
     case RECALL_ABSENT:
-        return true;
+        expect_only(chat, session, EXPECTS_MESSAGES);
+        mail_forget(chat, session);
+        return;
     case RECALL_AWAITED:
-        return false;
+        return;
     case RECALL_ANSWERED:
         break;
     }
     if (recalled.trouble != NULL || recalled.n != sizeof person) {
         chat->next_mail = chat->now + MAIL_RETRY_USEC;
-        return false;
+        expect_only(chat, session, EXPECTS_ALL_LATE);
+        return;
     }
     memcpy(&person, recalled.bytes, sizeof person);
     chat_reserve(chat, session);
-    if (person.settings.kind == NOTE_SETTINGS)
-        take_settings(chat, session, &person.settings.settings);
+    if (chat->sessions[session].expects >= EXPECTS_ALL_LATE)
+        take_settings(chat, session, &person.settings);
     hand_over(chat, session, &person);
     chat_commit(chat);
-    return !recalled.is_more;
+    if (recalled.is_more)
+        chat->mail_due = chat->now;
+    else
+        mail_forget(chat, session);
+}
+
+/* What it is time for: `session` expects something. */
+static void mail_look(Chat *chat, uint32_t session)
+{
+    const SessionSide *side = &chat->sessions[session];
+    uint8_t flags = session_record(chat, session)->flags;
+
+    if (chat_turn_is_full(chat)) {
+        chat->mail_due = chat->now;
+        return;
+    }
+    /* It hears that after its greeting. */
+    if (chat->now >= chat->next_mail && (flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED)
+        mail_serve(chat, session);
+    if (side->expects == EXPECTS_ALL && chat->now >= side->patience)
+        expect_only(chat, session, EXPECTS_ALL_LATE);
+    if (side->expects == EXPECTS_ALL)
+        chat->mail_due = MIN(chat->mail_due, side->patience);
+    if (side->expects != EXPECTS_NOTHING && chat->now < chat->next_mail)
+        chat->mail_due = MIN(chat->mail_due, chat->next_mail);
 }
 
 void mail_tick(Chat *chat)
 {
-    for (uint32_t session = 0; session < chat->session_slots.n_touched && chat->n_expecting > 0; session++) {
-        const SessionSide *side = &chat->sessions[session];
-        const SessionRecord *record = session_record(chat, session);
-
-        if (!side->is_expecting || chat_turn_is_full(chat) || chat->now < chat->next_mail)
-            continue;
-        /* It hears that after its greeting. */
-        if (record->serial != 0 && !(record->flags & (SESSION_GREETED | SESSION_ENDING)))
-            continue;
-        if (record->serial != 0 && !(record->flags & SESSION_ENDING) && !mail_serve(chat, session))
-            continue;
-        mail_forget(chat, session);
-    }
+    chat->mail_due = UINT64_MAX;
+    for (uint32_t session = 0; session < chat->session_slots.n_touched && chat->n_expecting > 0; session++)
+        if (chat->sessions[session].expects != EXPECTS_NOTHING)
+            mail_look(chat, session);
 }

@@ -37,13 +37,18 @@ typedef struct PersonRecalled {
     MailRecord mails[MAIL_PAGE];
 } PersonRecalled;
 
-/* Has the archive remember what somebody has set. Belongs to a transaction; nothing of a guest. */
+/* Has the archive remember what somebody has set. Belongs to a transaction; nothing of a guest, nor of
+ * somebody of whom it is not known yet what they had set before: it would be lost. */
 void mail_note_settings(Chat *chat, uint32_t session);
 /* Leaves a message for somebody who is away. Belongs to a transaction. */
 void mail_leave(Chat *chat, uint32_t from, const Name *to, uint32_t to_uid, const char *text, size_t n);
-/* The session is that of somebody for whom something may be kept. */
+/* The session is the only one of somebody for whom something may be kept. */
 void mail_expect(Chat *chat, uint32_t session);
-/* Or is that no longer. */
+/* It is about to go: what it expects another session of that person does from now on, if there is one. */
+void mail_pass_on(Chat *chat, uint32_t session);
+/* It expects nothing. */
 void mail_forget(Chat *chat, uint32_t session);
+/* Whether what the person has set should not be changed yet: an answer is about to say what it is. */
+bool mail_is_awaited(const Chat *chat, uint32_t session);
 /* Gives those what is kept for them, as far as answers are there. For each a transaction. */
 void mail_tick(Chat *chat);

@@ -349,7 +349,7 @@ int session_restore(Chat *chat, uint32_t session)
     r = address_add(chat, peer_place(&record->peer));
     if (r == 0)
         r = nick_add(chat, session, &record->nick);
-    if (person_is_verified(chat, session))
+    if (r == 0 && person_is_verified(chat, session) && person_next(chat, session) == session)
         mail_expect(chat, session);
     return r > 0 ? r : error_trace(r);
 }
@@ -363,6 +363,7 @@ void session_end(Chat *chat, uint32_t session)
     record = state_edit_session(&chat->state, session);
     record->flags |= SESSION_ENDING;
     record->end = chat->state.header->head;
+    mail_pass_on(chat, session);
     chat_touch_session(chat, session);
 }
 
@@ -380,6 +381,7 @@ void session_close(Chat *chat, uint32_t session)
     while ((member = chat->sessions[session].first_member) != SLOT_NONE)
         room_drop(chat, session, chat->state.members[member].room);
     person_note_seen(chat, session);
+    mail_pass_on(chat, session);
     mail_forget(chat, session);
     session_set_lagging(chat, session, false);
     nick_remove(chat, session, &record->nick);

@@ -34,7 +34,7 @@ static void note_rule(Chat *chat, uint32_t which)
 
 static void note_person(Chat *chat, uint32_t session)
 {
-    if (session_record(chat, session)->serial == 0 || chat->sessions[session].is_expecting)
+    if (session_record(chat, session)->serial == 0)
         return;
     chat_reserve(chat, SLOT_NONE);
     mail_note_settings(chat, session);

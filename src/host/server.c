@@ -363,6 +363,8 @@ static int server_timeout(Server *server)
     next = MIN(next, server->next_throttled);
     next = MIN(next, server->next_liveness);
     next = MIN(next, chat->next_summary);
+    if (chat->n_expecting > 0)
+        next = MIN(next, chat->mail_due);
     next = MIN(next, server_idle_exit(server));
     if (server->accounts != NULL)
         next = MIN(next, accounts_due(server->accounts));
@@ -451,6 +453,9 @@ static int server_turn(Server *server)
     if (r < 0)
         return error_trace(r);
     chat_tick(server->chat);
+    if (server->chat->has_settled)
+        input_look_again(server);
+    server->chat->has_settled = false;
     remember_tick(server);
     delivery_run(server);
     liveness_tick(server);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -295,6 +296,44 @@ static void hang(Daemon *daemon, sqlite3 **ret_other)
     daemon_start_again(daemon);
 }
 
+/* What one had set is not known. It is waited for, and not for ever; what one sets then is in force, and what
+ * one had set comes later. */
+START_TEST(hanging_with_settings)
+{
+    Daemon *daemon = daemon_start(LISTENERS, .has_archive = true);
+    Client *self = self_connect(daemon, LOCAL), *second;
+    sqlite3 *other;
+    uint64_t before;
+
+    client_say(self, "/ignore mallory");
+    client_expect(self, "-- You ignore mallory now.{any}");
+    hang(daemon, &other);
+    self = client_open(daemon, .listener = LOCAL);
+    before = now_usec();
+    client_send_text(self, "/set bell on\n");
+    second = self_connect(daemon, LOCAL);
+    client_expect(self, "-- bell is on now.");
+    ck_assert_uint_gt(now_usec() - before, 3 * USEC_PER_SEC);
+    client_say(self, "/ignore");
+    client_expect(self, "-- You ignore nobody.");
+    expect_idle(daemon, 1);
+    client_close(self);
+    unlock(other);
+    daemon_expect_log(daemon, "The archive goes on.");
+    for (char *text = NULL; text == NULL || strstr(text, "You ignore mallory.") == NULL;) {
+        free(text);
+        text = client_ask(second, "/ignore");
+        daemon_expect_running_for(daemon, 0.05);
+    }
+    client_say(second, "/set color on");
+    client_sync(second);
+    daemon_end(daemon);
+    ck_assert_int_eq(past_number(daemon, "SELECT bits FROM settings"), 15);
+    ck_assert_int_gt(past_number(daemon, "SELECT length(ignored) FROM settings"), 0);
+    daemon_free(daemon);
+}
+END_TEST
+
 START_TEST(hanging)
 {
     Daemon *daemon = daemon_start(.has_archive = true, .no_runtime_directory = true,
@@ -569,5 +608,5 @@ END_TEST
 
 SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
            {locked, 0}, {locked_at_the_end, 0}, {locked_and_reloaded, 0}, {hanging, 0},
-           {hanging_with_a_locked_room, 0}, {unlocked, 0}, {asker_gone, 0}, {damaged, 0},
-           {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})
+           {hanging_with_settings, 0}, {hanging_with_a_locked_room, 0}, {unlocked, 0}, {asker_gone, 0},
+           {damaged, 0}, {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})

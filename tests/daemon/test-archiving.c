@@ -255,5 +255,28 @@ START_TEST(off_and_on)
 }
 END_TEST
 
+/* Who sets something with the first packet, as scripts do, keeps what they had set before. */
+START_TEST(set_at_once)
+{
+    Daemon *daemon = daemon_start(LISTENERS, .has_archive = true);
+    Client *self = self_connect(daemon, LOCAL);
+
+    client_say(self, "/ignore mallory");
+    client_expect(self, "-- You ignore mallory now.{any}");
+    for (unsigned round = 0; round < 3; round++) {
+        daemon_end(daemon);
+        daemon_close_clients(daemon);
+        daemon_start_again(daemon);
+        self = client_open(daemon, .listener = LOCAL);
+        client_send_text(self, round % 2 == 0 ? "/set bell on\n/ignore\n" : "/set color on\n/ignore\n");
+        client_expect(self, "-- You ignore mallory.");
+    }
+    client_say(self, "/set");
+    client_expect(self, "-- time on, bell on, color on, joins on, mark unicode.");
+    daemon_stop(daemon);
+}
+END_TEST
+
 SUITE_MAIN("archiving", {what_is_said, 0}, {it_is_there_soon, 0}, {deaths_at_any_time, 0}, {restarts, 0},
-           {the_past_of_the_lobby, 0}, {deleting, 0}, {bans, 0}, {off_for_a_while, 0}, {off_and_on, 0})
+           {the_past_of_the_lobby, 0}, {deleting, 0}, {bans, 0}, {off_for_a_while, 0}, {off_and_on, 0},
+           {set_at_once, 0})

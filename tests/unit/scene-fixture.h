@@ -59,6 +59,17 @@ static inline bool is_written(const Scene *scene)
            scene->server.remember.status.committed >= header->head;
 }
 
+/* A process of its own begins with the state. */
+static inline void scene_serve(Scene *scene, bool is_enabled)
+{
+    memset(&scene->server, 0, sizeof scene->server);
+    scene->server.chat = scene->harness->chat;
+    scene->server.log = &scene->harness->log;
+    scene->server.config = scene->harness->config;
+    scene->server.config.archive_is_enabled = is_enabled;
+    remember_set(&scene->server);
+}
+
 /* A new state, as after a reboot. */
 static inline void scene_begin(Scene *scene, const Config *config, bool is_enabled)
 {
@@ -66,13 +77,8 @@ static inline void scene_begin(Scene *scene, const Config *config, bool is_enabl
     scene->harness->log = (Log){.sink = on_log, .userdata = scene};
     scene->harness->now = clock_monotonic();
     chat_set_time(scene->harness->chat, scene->harness->now, clock_wall());
-    memset(&scene->server, 0, sizeof scene->server);
-    scene->server.chat = scene->harness->chat;
     scene->harness->chat->state.header->id[0] = ++scene->n_states;
-    scene->server.log = &scene->harness->log;
-    scene->server.config = scene->harness->config;
-    scene->server.config.archive_is_enabled = is_enabled;
-    remember_set(&scene->server);
+    scene_serve(scene, is_enabled);
     if (is_enabled)
         TURN_UNTIL(scene, remember_is_ready(&scene->server));
     scene->alice = client_named(scene->harness, "alice");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "chat/command.h"
 #include "chat/mail.h"
 #include "chat/session.h"
@@ -376,5 +377,196 @@ START_TEST(test_settings_late)
 }
 END_TEST
 
+/* What is kept of bea: a setting, and a name. */
+static void keep_settings(World *world, Memory *memory)
+{
+    client_say(world->harness, world->bea, "/set mark ascii\n/ignore absent");
+    ck_assert(last_note(world->harness->chat, NOTE_SETTINGS, &memory->person.settings));
+    client_say(world->harness, world->bea, "/quit");
+    harness_turn(world->harness);
+    harness_take_all(world->harness);
+}
+
+static uint64_t n_notes(const Chat *chat, NoteKind kind)
+{
+    uint64_t pos = chat->state.header->tail, n = 0;
+    const Entry *entry;
+    Note note;
+
+    for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL; pos += entry->size)
+        n += entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == kind;
+    return n;
+}
+
+/* What one sets waits for what one has set before, in each connection. */
+START_TEST(test_settings_wait)
+{
+    static const char *const LINES[] = {"/set", "/set bell on", "/ignore", "/ignore mallory"};
+    Client *again, *third;
+    Memory memory;
+    World world;
+    Note note;
+
+    scene_begin(&world, &memory);
+    keep_settings(&world, &memory);
+    memory.state = RECALL_AWAITED;
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    third = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
+        ck_assert(must_wait(&world, again, LINES[i]) && must_wait(&world, third, LINES[i]));
+        ck_assert(!must_wait(&world, world.alice, LINES[i]) && !must_wait(&world, world.dora, LINES[i]));
+        world.harness->chat->recall = NULL;
+        ck_assert(!must_wait(&world, again, LINES[i]) && !must_wait(&world, third, LINES[i]));
+        world.harness->chat->recall = recall;
+    }
+    memory.state = RECALL_ANSWERED;
+    harness_turn(world.harness);
+    ck_assert(!must_wait(&world, again, "/set bell on") && !must_wait(&world, third, "/set bell on"));
+    client_say(world.harness, third, "/set bell on");
+    ck_assert(last_note(world.harness->chat, NOTE_SETTINGS, &note));
+    ck_assert_uint_eq(note.settings.bits, SETTINGS_STANDARD | SETTING_ASCII | SETTING_BELL);
+    ck_assert_uint_eq(note.settings.n_ignored, 1);
+    ck_assert_str_eq(note.settings.ignored[0].name.bytes, "absent");
+    world_end(&world);
+}
+END_TEST
+
+/* But not for ever. What is set by then is in force, and is added to what is kept when that is known. */
+START_TEST(test_settings_unanswered)
+{
+    Memory memory;
+    Client *again;
+    World world;
+    uint64_t n;
+    Note note;
+
+    scene_begin(&world, &memory);
+    keep_settings(&world, &memory);
+    n = n_notes(world.harness->chat, NOTE_SETTINGS);
+    memory.state = RECALL_AWAITED;
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    harness_wait(world.harness, 5 * USEC_PER_SEC - 1);
+    harness_turn(world.harness);
+    ck_assert(must_wait(&world, again, "/set color on"));
+    harness_wait(world.harness, 1);
+    harness_turn(world.harness);
+    ck_assert(!must_wait(&world, again, "/set color on"));
+    harness_take_all(world.harness);
+    client_say(world.harness, again, "/set color on\n/ignore mallory\n/ignore");
+    ck_assert_ptr_nonnull(strstr(client_take(again), "You ignore mallory.\n"));
+    ck_assert_uint_eq(n_notes(world.harness->chat, NOTE_SETTINGS), n);
+    memory.state = RECALL_ANSWERED;
+    harness_turn(world.harness);
+    ck_assert_uint_eq(n_notes(world.harness->chat, NOTE_SETTINGS), n + 1);
+    ck_assert(last_note(world.harness->chat, NOTE_SETTINGS, &note));
+    ck_assert_uint_eq(note.settings.bits, SETTINGS_STANDARD | SETTING_COLOR);
+    ck_assert_uint_eq(note.settings.n_ignored, 2);
+    client_say(world.harness, again, "/ignore");
+    ck_assert_ptr_nonnull(strstr(client_take(again), "You ignore mallory, absent.\n"));
+    /* The next process asks again, and finds nothing new. */
+    memory.person.settings = note;
+    harness_survive(world.harness);
+    world.harness->chat->recall = recall;
+    world.harness->chat->recall_userdata = &memory;
+    harness_turn(world.harness);
+    ck_assert_uint_eq(n_notes(world.harness->chat, NOTE_SETTINGS), n + 1);
+    client_say(world.harness, again, "/ignore");
+    ck_assert_ptr_nonnull(strstr(client_take(again), "You ignore mallory, absent.\n"));
+    world_end(&world);
+}
+END_TEST
+
+/* Nor for an archive in trouble. */
+START_TEST(test_settings_trouble)
+{
+    Memory memory;
+    Client *again;
+    World world;
+    uint64_t n;
+
+    scene_begin(&world, &memory);
+    keep_settings(&world, &memory);
+    n = n_notes(world.harness->chat, NOTE_SETTINGS);
+    memory.trouble = "The archive can not be read or written";
+    again = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    harness_turn(world.harness);
+    ck_assert(!must_wait(&world, again, "/ignore mallory"));
+    client_say(world.harness, again, "/ignore mallory");
+    ck_assert_uint_eq(n_notes(world.harness->chat, NOTE_SETTINGS), n);
+    memory.trouble = NULL;
+    harness_wait(world.harness, 10 * USEC_PER_SEC);
+    harness_turn(world.harness);
+    ck_assert_uint_eq(n_notes(world.harness->chat, NOTE_SETTINGS), n + 1);
+    harness_take_all(world.harness);
+    client_say(world.harness, again, "/set\n/ignore");
+    ck_assert_str_eq(client_take(again), "-- time on, bell off, color off, joins on, mark ascii.\n"
+                                         "-- You ignore mallory, absent.\n");
+    world_end(&world);
+}
+END_TEST
+
+/* The connection for which it was asked goes, or ends and does not read what it was sent: then it is asked
+ * for another one of that person. */
+START_TEST(test_first_goes)
+{
+    Client *one, *two;
+    Memory memory;
+    World world;
+
+    for (int is_broken = 0; is_broken < 2; is_broken++) {
+        scene_begin(&world, &memory);
+        keep_settings(&world, &memory);
+        add_mail(&memory, 77, "see you");
+        memory.state = RECALL_AWAITED;
+        one = client_account(world.harness, "bea", 1000);
+        two = client_account(world.harness, "bea", 1000);
+        harness_turn(world.harness);
+        ck_assert_uint_eq(world.harness->chat->n_expecting, 1);
+        client_stop(one);
+        if (is_broken)
+            client_break(world.harness, one);
+        else
+            client_say(world.harness, one, "/quit");
+        ck_assert_uint_eq(world.harness->chat->n_expecting, 1);
+        ck_assert(must_wait(&world, two, "/set bell on"));
+        memory.state = RECALL_ANSWERED;
+        harness_turn(world.harness);
+        harness_turn(world.harness);
+        ck_assert_ptr_nonnull(strstr(client_take(two), "see you\n"));
+        client_say(world.harness, two, "/ignore");
+        ck_assert_ptr_nonnull(strstr(client_take(two), "You ignore absent.\n"));
+        ck_assert_uint_eq(world.harness->chat->n_expecting, 0);
+        world_end(&world);
+    }
+}
+END_TEST
+
+/* Of a person one connection is asked about, after a restart, too. */
+START_TEST(test_restored_once)
+{
+    Memory memory;
+    Client *third;
+    World world;
+
+    scene_begin(&world, &memory);
+    third = world_bea_again(&world);
+    harness_survive(world.harness);
+    ck_assert_uint_eq(world.harness->chat->n_expecting, 3); /* root, dora and bea */
+    world.harness->chat->recall = recall;
+    world.harness->chat->recall_userdata = &memory;
+    memory.n_asked = 0;
+    harness_turn(world.harness);
+    ck_assert_uint_eq(memory.n_asked, 3);
+    ck_assert_uint_eq(world.harness->chat->n_expecting, 0);
+    ck_assert_str_eq(client_take(third), "");
+    world_end(&world);
+}
+END_TEST
+
 UNIT_MAIN("mail", test_leave, test_trouble, test_deliver, test_deliver_later, test_settings,
-          test_settings_late, test_ignored, test_owner)
+          test_settings_late, test_settings_wait, test_settings_unanswered, test_settings_trouble,
+          test_first_goes, test_restored_once, test_ignored, test_owner)

@@ -246,5 +246,91 @@ START_TEST(test_astray)
 }
 END_TEST
 
+static const char MESSAGE_OF_BOB[] = "INSERT INTO messages VALUES(5, 1795348984000000, 'bob', 'bob', 0, 0, "
+                                     "1001, 'fay', 'fay', 'the tea is ready')";
+
+/* The archive says what it has for fay; nobody is there. */
+static void begin_anew(Scene *scene, const char *sql)
+{
+    scene_close(scene);
+    fixture_change(scene->world.fixture, sql);
+    scene_open(scene);
+}
+
+static unsigned n_of(const char *text, const char *what)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, what)) != NULL) {
+        text += strlen(what);
+        n++;
+    }
+    return n;
+}
+
+/* Two connections of a person wait for what is kept while somebody else has the file, and another process
+ * goes on: they are told once. */
+START_TEST(test_told_once)
+{
+    Scene *scene = scene_new();
+    Client *one, *two;
+
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    begin_anew(scene, MESSAGE_OF_BOB);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    one = client_account(scene->harness, "fay", 1001);
+    two = client_account(scene->harness, "fay", 1001);
+    scene_turn(scene);
+    scene_turn(scene);
+    ck_assert_ptr_null(strstr(client_take(one), "the tea is ready"));
+    (void) client_take(two);
+
+    remember_close(&scene->server, false);
+    harness_survive(scene->harness);
+    scene_serve(scene, true);
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    ck_assert_uint_eq(n_of(client_take(one), "the tea is ready"), 1);
+    ck_assert_uint_eq(n_of(client_take(two), "the tea is ready"), 1);
+    scene_free(scene);
+}
+END_TEST
+
+/* The one for which it was asked goes before the answer comes. What is kept stays, also when all that is
+ * known is noted meanwhile, and the other one is told. */
+START_TEST(test_first_goes)
+{
+    Scene *scene = scene_new();
+    Client *fay = client_account(scene->harness, "fay", 1001), *two;
+
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    client_say(scene->harness, fay, "/ignore mallory");
+    TURN_UNTIL(scene, is_written(scene));
+    begin_anew(scene, MESSAGE_OF_BOB);
+    fay = client_account(scene->harness, "fay", 1001);
+    two = client_account(scene->harness, "fay", 1001);
+    noting_begin(&scene->server);
+    noting_go_on(&scene->server);
+    client_break(scene->harness, fay);
+    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    ck_assert_uint_eq(n_of(client_take(two), "the tea is ready"), 1);
+    client_say(scene->harness, two, "/set bell on");
+    client_say(scene->harness, two, "/ignore");
+    ck_assert_ptr_nonnull(strstr(client_take(two), "You ignore mallory.\n"));
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_gt(number_in_file(scene, "SELECT length(ignored) FROM settings"), 0);
+    world_end(&scene->world);
+    free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
-          test_off_while_locked, test_rules_unread, test_astray)
+          test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes)
