@@ -400,7 +400,7 @@ static int put_mail(void *userdata, const ArchiveMessage *message)
 {
     Collected *answer = userdata;
     PersonRecalled *person = (PersonRecalled *) answer->bytes;
-    size_t n = MIN(message->n, (size_t) LIMIT_MAIL_BYTES);
+    size_t n = text_cut(message->text, message->n, LIMIT_MAIL_BYTES);
     MailRecord *mail;
 
     if (!name_has_key(&message->to, &answer->recall->nick))

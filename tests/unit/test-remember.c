@@ -332,5 +332,30 @@ START_TEST(test_first_goes)
 }
 END_TEST
 
+/* A message in a file that was tampered with, longer than one may be, is cut between characters: the next
+ * process takes the state. */
+START_TEST(test_long_message)
+{
+    Scene *scene = scene_new();
+    Client *fay;
+
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    begin_anew(scene,
+               "INSERT INTO messages VALUES(5, 1795348984000000, 'bob', 'bob', 0, 0, 1001, 'fay', 'fay',"
+               " replace(printf('%1999s', ''), ' ', 'a') || char(233, 233))");
+    fay = client_account(scene->harness, "fay", 1001);
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    ck_assert_ptr_nonnull(strstr(client_take(fay), "aaa\n"));
+    TURN_UNTIL(scene, is_written(scene));
+    remember_close(&scene->server, false);
+    ck_assert(harness_adopt(scene->harness, harness_dup(scene->harness)));
+    scene_serve(scene, true);
+    scene_free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
-          test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes)
+          test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
+          test_long_message)
