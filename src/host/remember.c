@@ -397,6 +397,7 @@ static void end(Server *server)
     server->chat->recall = NULL;
     server->chat->is_past_unknown = false;
     mark_from(server->chat, UINT64_MAX);
+    input_look_again(server);
 }
 
 /* The threads of before have ended; or not in so long. */

@@ -286,6 +286,27 @@ START_TEST(locked_and_reloaded)
 }
 END_TEST
 
+/* Who waits for an answer when it is turned off hears that, and is listened to. */
+START_TEST(locked_and_turned_off)
+{
+    Daemon *daemon = daemon_start(.has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice"), *bob = client_connect_as(daemon, "bob");
+    Buffer said = {0};
+    sqlite3 *other;
+
+    client_sync(alice);
+    other = lock(daemon, alice, &said);
+    client_say(alice, "/search words");
+    client_sync(bob);
+    daemon_write_file(daemon, "chatd.conf", DAEMON_CONFIG "[Archive]\nEnabled=no\n");
+    daemon_reload(daemon);
+    client_expect(alice, "!! What is said is not archived here.");
+    unlock(other);
+    buffer_done(&said);
+    daemon_stop(daemon);
+}
+END_TEST
+
 /* From the start and for everybody: people are let in after a while, and know nothing of the past. */
 static void hang(Daemon *daemon, sqlite3 **ret_other)
 {
@@ -608,5 +629,6 @@ END_TEST
 
 SUITE_MAIN("archiving-trouble", {full, 0}, {full_for_long, 0}, {full_with_bans, 0}, {full_at_the_end, 0},
            {locked, 0}, {locked_at_the_end, 0}, {locked_and_reloaded, 0}, {hanging, 0},
-           {hanging_with_settings, 0}, {hanging_with_a_locked_room, 0}, {unlocked, 0}, {asker_gone, 0},
-           {damaged, 0}, {damaged_with_bans, 0}, {misplaced, 0}, {no_folder, 0})
+           {hanging_with_settings, 0}, {locked_and_turned_off, 0}, {hanging_with_a_locked_room, 0},
+           {unlocked, 0}, {asker_gone, 0}, {damaged, 0}, {damaged_with_bans, 0}, {misplaced, 0},
+           {no_folder, 0})
