@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#pragma once
+
+/* For tests of a daemon whose archive does not work. */
+
+#include <stdio.h>
+
+#include "lib/past.h"
+#include "lib/self.h"
+
+enum { TCP, LOCAL };
+
+#define LISTENERS                                                                                            \
+    .listeners = {[TCP] = {.kind = LISTENER_TCP4}, [LOCAL] = {.kind = LISTENER_UNIX, .name = "local"}}
+#define SMALL DAEMON_CONFIG "MaxClients=40\nMaxRooms=12\nTranscriptSize=256K\n"
+#define STOPPED "What is said is not archived for now"
+
+/* All that was said is written: a question is answered after that. */
+static inline void expect_archived(Client *client)
+{
+    client_say(client, "/seen nobody");
+    client_expect(client, "-- Nobody called nobody has been seen.");
+}
+
+/* Says lines of so many bytes, and remembers them. */
+static inline void say(Client *alice, Buffer *said, unsigned n, size_t n_text)
+{
+    static unsigned number;
+
+    for (unsigned i = 0; i < n; i++) {
+        char text[32];
+
+        (void) snprintf(text, sizeof(text), "line %u ", number++);
+        client_say(alice, "%s%s", text, run_of('x', n_text));
+        buffer_add_text(said, "alice: ");
+        buffer_add_text(said, text);
+        buffer_add_text(said, run_of('x', n_text));
+        buffer_add_text(said, "\n");
+    }
+    client_sync(alice);
+}
+
+/* Answers come as fast as ever. */
+static inline void expect_quick(Client *client)
+{
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t before = now_usec();
+
+        client_say(client, "/version");
+        client_expect(client, "-- chatd {any}");
+        ck_assert_uint_lt(now_usec() - before, (uint64_t) (0.2 * deadline_scale() * USEC_PER_SEC));
+    }
+}
