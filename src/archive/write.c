@@ -217,7 +217,7 @@ int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, ui
 {
     Newest newest = {.n = 0};
     NameKey room_key, nick_key;
-    ArchiveSearch search = {.room = &room_key, .nick = &nick_key, .before = ARCHIVE_ID_END};
+    ArchiveSearch search = {.words = "", .room = &room_key, .nick = &nick_key, .before = ARCHIVE_ID_END};
     ArchivePage page;
     int r;
 

@@ -276,6 +276,7 @@ START_TEST(hanging_with_settings)
     Client *self = self_connect(daemon, LOCAL), *second;
     sqlite3 *other;
     uint64_t before;
+    char *text;
 
     client_say(self, "/ignore mallory");
     client_expect(self, "-- You ignore mallory now.{any}");
@@ -292,11 +293,11 @@ START_TEST(hanging_with_settings)
     client_close(self);
     unlock(other);
     daemon_expect_log(daemon, "The archive goes on.");
-    for (char *text = NULL; text == NULL || strstr(text, "You ignore mallory.") == NULL;) {
+    while (strstr(text = client_ask(second, "/ignore"), "You ignore mallory.") == NULL) {
         free(text);
-        text = client_ask(second, "/ignore");
         daemon_expect_running_for(daemon, 0.05);
     }
+    free(text);
     client_say(second, "/set color on");
     client_sync(second);
     daemon_end(daemon);
