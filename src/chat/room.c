@@ -402,7 +402,8 @@ void room_copy(Chat *to, const Chat *from, uint32_t room)
     new->flags = old->flags &ROOM_TOPIC_LOCKED;
     chat_commit(to);
     for (; entry != NULL && n < LIMIT_HISTORY; entry = transcript_at(&from->transcript, entry->prev))
-        places[n++] = entry->pos;
+        if (!entry->is_taken_back)
+            places[n++] = entry->pos;
     while (n > 0) {
         chat_reserve(to, SLOT_NONE);
         room_recall(to, room, transcript_at(&from->transcript, places[--n]));

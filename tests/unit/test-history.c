@@ -146,6 +146,38 @@ START_TEST(test_saved)
 }
 END_TEST
 
+/* What was taken back is not said again: not the last line, nor one in between, nor all. */
+START_TEST(test_taken_back)
+{
+    static const struct {
+        const char *lines, *history;
+    } cases[] = {
+        {"one\ntwo\n/undo", "[12:03] <alice> one\n"},
+        {"one\n/undo\ntwo\n/undo\nthree", "[12:03] <alice> three\n"},
+        {"one\n/undo", "-- Nothing is remembered of #lobby.\n"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Harness *harness;
+        Client *carol;
+
+        begin();
+        harness = harness_new(NULL, 5);
+        client_say(harness, client_named(harness, "alice"), "%s", cases[i].lines);
+        break_all(harness);
+        history_save(harness->chat, &harness->config, &LOG);
+        harness_free(harness);
+
+        harness = next_service(NULL);
+        carol = client_named(harness, "carol");
+        (void) client_take(carol);
+        client_say(harness, carol, "/history");
+        ck_assert_str_eq(client_take(carol), cases[i].history);
+        harness_free(harness);
+    }
+}
+END_TEST
+
 /* Only operators may lock the lobby's topic, and nobody else unlocks it by waiting for an idle exit. */
 START_TEST(test_locked_topic)
 {
@@ -483,6 +515,6 @@ START_TEST(test_set_aside)
 }
 END_TEST
 
-UNIT_MAIN("history", test_saved, test_locked_topic, test_ignored, test_nothing_private, test_many,
-          test_nothing, test_no_directory, test_replaced, test_damaged, test_link, test_configured,
+UNIT_MAIN("history", test_saved, test_taken_back, test_locked_topic, test_ignored, test_nothing_private,
+          test_many, test_nothing, test_no_directory, test_replaced, test_damaged, test_link, test_configured,
           test_set_aside)
