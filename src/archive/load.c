@@ -69,7 +69,8 @@ static int give_rooms(Archive *archive, const char *sql, const SqlValue *values,
         if (r != 0 || !is_row)
             break;
         r = read_room(archive, statement, &row);
-        r = r == 0 ? function(userdata, &row) : skip_damaged(r);
+        /* Of one that is asked for nothing may be thought that is not so: it may be locked. */
+        r = r == 0 ? function(userdata, &row) : n_values > 0 ? error_trace(r) : skip_damaged(r);
     }
     return error_trace(r);
 }

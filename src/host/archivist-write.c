@@ -108,7 +108,7 @@ static int put_rule(Writing *writing, const NoteRule *note)
 
 typedef struct Former {
     const NoteRoom *note;
-    bool was_secret_of_others;
+    bool is_of_others;
 } Former;
 
 static int look_at_former(void *userdata, const ArchiveRoomRow *row)
@@ -119,7 +119,7 @@ static int look_at_former(void *userdata, const ArchiveRoomRow *row)
                    (!record->has_founder || (record->founder.uid == former->note->founder_uid &&
                                              name_is_same(&record->founder.nick, &former->note->founder)));
 
-    former->was_secret_of_others = row->is_kept && (record->flags & ROOM_SECRET) && !is_same;
+    former->is_of_others = !is_same;
     return 0;
 }
 
@@ -134,15 +134,17 @@ static int put_room(Writing *writing, const Name *room, const NoteRoom *note)
         .flags = note->flags,
     };
     Former former = {.note = note};
+    uint32_t flags;
     NameKey key;
-    int r = 0;
+    int r;
 
     name_fold(room->bytes, room->n, &key);
-    if (!(note->how & NOTE_ROOM_GIVEN))
+    r = archive_room_flags(writing->archive, &key, &flags);
+    if (r == 0 && (flags & ROOM_SECRET) && !(note->how & NOTE_ROOM_GIVEN))
         r = archive_load_room(writing->archive, &key, look_at_former, &former);
-    if (r == 0 && former.was_secret_of_others)
+    if (r == 0 && former.is_of_others)
         r = archive_put_room_forgotten(writing->archive, room);
-    if (r == 0 && ((note->how & NOTE_ROOM_WHOLE) || former.was_secret_of_others))
+    if (r == 0 && (former.is_of_others || (note->how & NOTE_ROOM_WHOLE)))
         r = archive_put_room_opened(writing->archive, room);
     return r == 0 ? error_trace(archive_put_room(writing->archive, &record)) : error_trace(r);
 }

@@ -126,6 +126,22 @@ START_TEST(test_bad_rows)
 }
 END_TEST
 
+/* Whose room it is can not be read: nobody's, then, and nothing of it is told. */
+START_TEST(test_bad_founder)
+{
+    Scene *scene = scene_new();
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    fixture_change(scene->world.fixture, "UPDATE rooms SET founder = char(7) WHERE key = 'den'");
+    scene_open(scene);
+    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != 0);
+    expect_nothing_told(scene, false);
+    end(scene);
+}
+END_TEST
+
 /* There is no place for it in the state, and then there is, but the archive can not be asked. */
 START_TEST(test_no_place)
 {
@@ -238,5 +254,5 @@ START_TEST(test_uninvited_while_off)
 }
 END_TEST
 
-UNIT_MAIN("secrets", test_lock_unheard, test_enabled_later, test_bad_rows, test_no_place, test_given,
-          test_nothing_keeps_it, test_uninvited_while_off)
+UNIT_MAIN("secrets", test_lock_unheard, test_enabled_later, test_bad_rows, test_bad_founder, test_no_place,
+          test_given, test_nothing_keeps_it, test_uninvited_while_off)
