@@ -145,12 +145,11 @@ static void tell_deleted(Chat *chat, uint32_t session, uint32_t room, const Name
     const char *name = chat->state.rooms[room].name.bytes;
     char text[NAME_MAX_BYTES + 64];
 
-    if (n_older == 0)
-        chat_reply(chat, session, "%u line%s of %s %s deleted.", n, n == 1 ? "" : "s", whom,
-                   n == 1 ? "is" : "are");
-    else
-        chat_reply(chat, session, "%u line%s of %s %s deleted, and up to %u older in the archive.", n,
-                   n == 1 ? "" : "s", whom, n == 1 ? "is" : "are", n_older);
+    chat_answer(chat, "%u line%s of %s %s deleted", n, n == 1 ? "" : "s", whom, n == 1 ? "is" : "are");
+    if (n_older > 0)
+        chat_answer(chat, ", and up to %u older in the archive", n_older);
+    chat_answer(chat, ".");
+    chat_answer_send(chat, session);
     (void) snprintf(text, sizeof text, "deleted %s%u line%s of %s", n_older > 0 ? "up to " : "", n + n_older,
                     n + n_older == 1 ? "" : "s", whom);
     chat_tell_room(chat, room, ENTRY_ACT, session, text, strlen(text));

@@ -106,11 +106,17 @@ static inline void scene_close(Scene *scene)
     harness_free(scene->harness);
 }
 
+/* Of one that is closed. */
+static inline void scene_forget(Scene *scene)
+{
+    world_end(&scene->world);
+    free(scene);
+}
+
 static inline void scene_free(Scene *scene)
 {
     scene_close(scene);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 
 static inline void scene_say(Scene *scene, const char *text)

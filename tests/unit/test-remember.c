@@ -84,8 +84,7 @@ START_TEST(test_removed)
     ck_assert_int_eq(fixture_count(scene->world.fixture, "SELECT count(*) FROM rules"), 1);
     ck_assert_int_eq(fixture_count(scene->world.fixture, "SELECT count(*) FROM lines"), 2);
     scene->world.fixture->archive = archive_close(scene->world.fixture->archive);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -146,8 +145,7 @@ START_TEST(test_off_and_on)
     ck_assert_uint_eq(scene->n_logged, 0);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 3);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'meanwhile'"), 0);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -175,8 +173,7 @@ START_TEST(test_rules_unread)
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rules"), 0);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -195,8 +192,7 @@ START_TEST(test_end_after_off_and_on)
     scene_close(scene);
     ck_assert_uint_eq(scene->n_logged, 0);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 3);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -241,8 +237,7 @@ START_TEST(test_astray)
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 2);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -327,8 +322,7 @@ START_TEST(test_first_goes)
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
     ck_assert_int_gt(number_in_file(scene, "SELECT length(ignored) FROM settings"), 0);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 

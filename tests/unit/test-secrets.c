@@ -9,13 +9,6 @@
 
 #define SECRET "the secret of fay"
 
-static void end(Scene *scene)
-{
-    scene_close(scene);
-    world_end(&scene->world);
-    free(scene);
-}
-
 static bool has_room(const Scene *scene, const char *room)
 {
     const Name name = fixture_name(room);
@@ -79,7 +72,7 @@ START_TEST(test_lock_unheard)
     TURN_UNTIL(scene, is_written(scene));
     expect_nothing_told(scene, true);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
@@ -100,7 +93,7 @@ START_TEST(test_enabled_later)
     TURN_UNTIL(scene, is_written(scene));
     expect_nothing_told(scene, true);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
@@ -122,7 +115,7 @@ START_TEST(test_bad_rows)
     otto = scene_account(scene, "otto", 1002);
     ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
                      "!! #den is locked: by invitation only. Ask fay for one.\n");
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
@@ -138,7 +131,7 @@ START_TEST(test_bad_founder)
     scene_open(scene);
     TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != 0);
     expect_nothing_told(scene, false);
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
@@ -174,8 +167,7 @@ START_TEST(test_no_place)
     expect_nothing_told(scene, true);
     scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT founder_uid FROM rooms WHERE key = 'den'"), 1001);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -195,7 +187,7 @@ START_TEST(test_given)
     TURN_UNTIL(scene, is_written(scene));
     otto = scene_account(scene, "otto", 1002);
     ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/join #den"), SECRET));
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
@@ -222,8 +214,7 @@ START_TEST(test_nothing_keeps_it)
     remember_close(&scene->server, true);
     ck_assert(harness_adopt(scene->harness, harness_copy(scene->harness->chat->state.fd)));
     harness_free(scene->harness);
-    world_end(&scene->world);
-    free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -250,7 +241,7 @@ START_TEST(test_uninvited_while_off)
     otto = scene_account(scene, "otto", 1002);
     ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
                      "!! #den is locked: by invitation only. Ask fay for one.\n");
-    end(scene);
+    scene_free(scene);
 }
 END_TEST
 
