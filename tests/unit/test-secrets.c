@@ -135,12 +135,12 @@ START_TEST(test_bad_founder)
 }
 END_TEST
 
-/* There is no place for it in the state, and then there is, but the archive can not be asked. */
-START_TEST(test_no_place)
+/* fay's #den, for which there is no place in the next state until she closes #aaa. `sql` is done to the file
+ * meanwhile. */
+static Client *begin_without_place(Scene *scene, const char *sql)
 {
-    Scene *scene = scene_new();
-    Config config;
     Client *fay = scene_account(scene, "fay", 1001);
+    Config config;
 
     (void) scene_hear(scene, fay, "/join #aaa");
     (void) scene_hear(scene, fay, "/lock");
@@ -149,12 +149,40 @@ START_TEST(test_no_place)
     (void) scene_hear(scene, fay, SECRET);
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
+    fixture_change(scene->world.fixture, sql);
     harness_config(&config);
     config.max_rooms = 1;
     scene_begin(scene, &config, true);
     fay = scene_account(scene, "fay", 1001);
     TURN_UNTIL(scene, is_written(scene));
     ck_assert(has_room(scene, "aaa") && !has_room(scene, "den"));
+    return fay;
+}
+
+/* More invitations than there may be leave no lock out of the answer. */
+START_TEST(test_many_invited)
+{
+    Scene *scene = scene_new();
+    Client *fay, *otto;
+
+    fay = begin_without_place(
+        scene, "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+               " INSERT INTO invites SELECT rooms.id, 'x' || i, 'x' || i, 2000 + i FROM n, rooms"
+               " WHERE rooms.key = 'den'");
+    (void) scene_hear(scene, fay, "/close #aaa");
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
+                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    scene_free(scene);
+}
+END_TEST
+
+/* There is no place for it in the state, and then there is, but the archive can not be asked. */
+START_TEST(test_no_place)
+{
+    Scene *scene = scene_new();
+    Client *fay = begin_without_place(scene, "");
+
     (void) scene_hear(scene, fay, "/close #aaa");
     TURN_UNTIL(scene, is_written(scene));
     neighbour_does(&scene->world, "BEGIN IMMEDIATE");
@@ -245,5 +273,5 @@ START_TEST(test_uninvited_while_off)
 }
 END_TEST
 
-UNIT_MAIN("secrets", test_lock_unheard, test_enabled_later, test_bad_rows, test_bad_founder, test_no_place,
-          test_given, test_nothing_keeps_it, test_uninvited_while_off)
+UNIT_MAIN("secrets", test_lock_unheard, test_enabled_later, test_bad_rows, test_bad_founder,
+          test_many_invited, test_no_place, test_given, test_nothing_keeps_it, test_uninvited_while_off)
