@@ -75,6 +75,7 @@ CHATD_SOURCES = \
 	%reldir%/host/connection.c %reldir%/host/connection.h \
 	%reldir%/host/delivery.c %reldir%/host/delivery.h \
 	%reldir%/host/fault.c %reldir%/host/fault.h \
+	%reldir%/host/giving.c %reldir%/host/giving.h \
 	%reldir%/host/history.c %reldir%/host/history.h \
 	%reldir%/host/inherit.c %reldir%/host/inherit.h \
 	%reldir%/host/input.c %reldir%/host/input.h \
@@ -84,6 +85,7 @@ CHATD_SOURCES = \
 	%reldir%/host/names.c %reldir%/host/names.h \
 	%reldir%/host/noting.c %reldir%/host/noting.h \
 	%reldir%/host/notify.c %reldir%/host/notify.h \
+	%reldir%/host/recalling.c %reldir%/host/recalling.h \
 	%reldir%/host/reload.c %reldir%/host/reload.h \
 	%reldir%/host/remember.c %reldir%/host/remember.h \
 	%reldir%/host/runtime.c %reldir%/host/runtime.h \

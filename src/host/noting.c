@@ -4,6 +4,7 @@
 #include "chat/mail.h"
 #include "chat/rule.h"
 #include "chat/session.h"
+#include "host/giving.h"
 #include "host/noting.h"
 #include "host/server.h"
 
@@ -46,7 +47,7 @@ void noting_go_on(Server *server)
     Remember *remember = &server->remember;
     Chat *chat = server->chat;
 
-    if (!chat->state.header->is_noting)
+    if (!chat->state.header->is_noting || !giving_is_possible(server))
         return;
     if (!note_each(chat, &remember->n_rules, chat->rule_slots.n_touched, note_rule) ||
         !note_each(chat, &remember->n_rooms, chat->room_slots.n_touched, keep_note) ||

@@ -11,5 +11,5 @@ typedef struct Server Server;
 
 /* All of it, from the beginning. */
 void noting_begin(Server *server);
-/* As much as a turn allows, if there is any, as notes in the transcript. No transaction may be open. */
+/* As much as a turn allows, if there is any, as notes in the transcript. */
 void noting_go_on(Server *server);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+#include <string.h>
+
+#include "base/macro.h"
+#include "host/giving.h"
+#include "host/noting.h"
+#include "host/server.h"
+
+#define AGAIN_USEC (100 * USEC_PER_MSEC) /* when too much waits to be written */
+
+static bool is_line(const Entry *entry)
+{
+    return entry_is_speech(entry) && !entry->is_recalled;
+}
+
+static bool is_for_archive(const Entry *entry)
+{
+    return is_line(entry) || entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_NOTE;
+}
+
+uint64_t giving_lines_before(const Chat *chat, uint64_t end)
+{
+    uint64_t n = chat->state.header->archive.n_dropped, pos = chat->state.header->tail;
+    const Entry *entry;
+
+    while (pos < end && (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end) {
+        n += is_line(entry);
+        pos += entry->size;
+    }
+    return n;
+}
+
+bool giving_is_possible(const Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+
+    return server->remember.status.is_open &&
+           server->remember.n_openings == server->remember.status.n_openings &&
+           header->archive.recalled != 0 && !state_is_open(&server->chat->state);
+}
+
+/* The position of the first entry there or later; of the head, if there is none. A file may have been put in
+ * the place of another, and then its cursor may be anywhere. */
+static uint64_t entry_from(const Chat *chat, uint64_t from)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+
+    if (from < pos)
+        return from;
+    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < from)
+        pos += entry->size;
+    return entry != NULL ? pos : chat->state.header->head;
+}
+
+void giving_begin(Server *server)
+{
+    Remember *remember = &server->remember;
+    const ArchiveMark *mark = &server->chat->state.header->archive;
+
+    /* The file was removed while no process was there. */
+    if (remember->n_openings == 0 && remember->status.pos <= mark->from && mark->recalled != 0)
+        noting_begin(server);
+    remember->n_openings = remember->status.n_openings;
+    remember->given = entry_from(server->chat, remember->status.pos);
+    remember->n_lines = remember->status.n_lines;
+    if (remember->given >= mark->from)
+        return;
+    remember->given = mark->from;
+    remember->n_lines = mark->n_before;
+}
+
+/* The next entries from remember->given on, as many as one batch takes. */
+static void collect(Server *server, ArchivistBatch *ret_batch)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+    uint64_t pos = remember->given;
+    const Entry *entry;
+
+    *ret_batch = (ArchivistBatch){
+        .opening = remember->n_openings, .n_lines = remember->n_lines, .wall = server->chat->wall};
+    if (pos < header->tail) {
+        pos = ret_batch->missing_at = header->tail;
+        if (header->archive.n_dropped > ret_batch->n_lines)
+            ret_batch->n_missing = header->archive.n_dropped - ret_batch->n_lines;
+        ret_batch->n_lines = header->archive.n_dropped;
+        noting_begin(server);
+    }
+    while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
+        if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
+            break;
+        if (is_for_archive(entry)) {
+            memcpy(remember->entries + ret_batch->n, entry, entry->size);
+            ret_batch->n += entry->size;
+        }
+        ret_batch->n_lines += is_line(entry);
+        pos += entry->size;
+    }
+    ret_batch->end = entry != NULL ? pos : header->head;
+}
+
+/* False: that has to wait. */
+static bool give_batch(Server *server)
+{
+    Remember *remember = &server->remember;
+    ArchivistBatch batch, *memory;
+
+    collect(server, &batch);
+    if (batch.n + batch.n_missing > 0) {
+        memory = archivist_batch(remember->archivist, batch.n);
+        if (memory == NULL)
+            return false;
+        *memory = batch;
+        memcpy(memory->entries, remember->entries, batch.n);
+        archivist_give(remember->archivist, memory);
+    }
+    remember->given = batch.end;
+    remember->n_lines = batch.n_lines;
+    return true;
+}
+
+void giving_run(Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+    Remember *remember = &server->remember;
+
+    while (giving_is_possible(server) && remember->given < header->head) {
+        remember->is_refused = !give_batch(server);
+        if (!remember->is_refused)
+            continue;
+        remember->due = server->chat->now + AGAIN_USEC;
+        return;
+    }
+    remember->due = UINT64_MAX;
+}
+
+bool giving_is_done(const Server *server)
+{
+    return giving_is_possible(server) && server->remember.given >= server->chat->state.header->head;
+}
