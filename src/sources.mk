@@ -49,6 +49,7 @@ CHATD_SOURCES = \
 	%reldir%/chat/lifecycle.c %reldir%/chat/lifecycle.h \
 	%reldir%/chat/mail.c %reldir%/chat/mail.h \
 	%reldir%/chat/note.c %reldir%/chat/note.h \
+	%reldir%/chat/over.c %reldir%/chat/over.h \
 	%reldir%/chat/peer.c %reldir%/chat/peer.h \
 	%reldir%/chat/person.c %reldir%/chat/person.h \
 	%reldir%/chat/recall.c %reldir%/chat/recall.h \

@@ -338,7 +338,10 @@ int archive_begin_epoch(Archive *archive, const uint8_t state_id[ARCHIVE_STATE_I
     r = sql_begin_writing(archive);
     if (r != 0)
         return error_trace(r);
-    r = find_epoch(archive, state_id, &number);
+    r = SQL_RUN(archive, "INSERT OR IGNORE INTO epochs(number, state) VALUES(0, randomblob(?1))",
+                SQL_INT(ARCHIVE_STATE_ID_BYTES));
+    if (r == 0)
+        r = find_epoch(archive, state_id, &number);
     if (r == 0 && number == 0)
         r = add_epoch(archive, state_id, &number);
     if (r == 0)
@@ -346,6 +349,27 @@ int archive_begin_epoch(Archive *archive, const uint8_t state_id[ARCHIVE_STATE_I
     if (r != 0)
         return error_trace(r);
     *ret_epoch = (uint32_t) number;
+    return 0;
+}
+
+int archive_file(Archive *archive, uint8_t ret_id[ARCHIVE_STATE_ID_BYTES])
+{
+    _cleanup_(sql_endp) sqlite3_stmt *statement = NULL;
+    const void *bytes = NULL;
+    size_t n = 0;
+    bool is_row;
+    int r;
+
+    r = sql_begin(archive, "SELECT state FROM epochs WHERE number = 0", NULL, 0, &statement);
+    if (r == 0)
+        r = sql_next(archive, statement, &is_row);
+    if (r == 0 && is_row)
+        r = sql_column_blob(archive, statement, 0, ARCHIVE_STATE_ID_BYTES, &bytes, &n);
+    if (r != 0)
+        return error_trace(r);
+    if (n != ARCHIVE_STATE_ID_BYTES)
+        return sql_fail_damaged(archive, "it does not say which file it is");
+    memcpy(ret_id, bytes, n);
     return 0;
 }
 

@@ -142,6 +142,8 @@ int archive_set_aside(const char *path, uint64_t now, char *ret_path);
  */
 int archive_begin_epoch(Archive *archive, const uint8_t state_id[ARCHIVE_STATE_ID_BYTES],
                         uint32_t *ret_epoch);
+/* Which file it is: random bytes that it keeps for ever. When an epoch has begun. */
+int archive_file(Archive *archive, uint8_t ret_id[ARCHIVE_STATE_ID_BYTES]);
 
 /*
  * The id of what stands at `pos` of the transcript of an epoch; `pos` is a multiple of 8 and below

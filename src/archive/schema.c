@@ -15,6 +15,7 @@ enum { APPLICATION_ID = 0x63686174 };
  *   lines.nick      as it was spelt, if that is not people.nick
  *   people.nick     the spelling that was seen first, which stays; `spelling` the last one
  *   people.*_seen   0: not known any more
+ *   epochs.state    the random id of a state; that of number 0 is the file's own
  *   rooms.is_kept   there is a record of it; any room that somebody spoke in has a row
  *   parts           see archive/part.h
  *

@@ -20,6 +20,7 @@ enum {
     LIMIT_ROOMS_FOUNDED = 20,                /* of one person */
     LIMIT_INVITES = 5000,                    /* into rooms */
     LIMIT_INVITES_ROOM = 200,                /* of these into one */
+    LIMIT_ROOMS_OVER = 256,                  /* of whose end the archive has still to hear */
     LIMIT_REASON_BYTES = 200,                /* of what an operator does */
     LIMIT_MAIL_BYTES = 2000,                 /* of a message for somebody who is away */
     LIMIT_DELETED = 20,                      /* lines, by one /delete */

@@ -132,6 +132,7 @@ typedef struct Chat {
                                  looked at who waits */
     uint32_t n_empty_rooms;
     bool has_new_bans;      /* somebody who is here may not be any more */
+    bool has_strangers;     /* a room has ROOM_STRANGERS: keep_put_out_strangers() */
     uint64_t next_summary;  /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                                nothing to tell */
     uint64_t close_from;    /* a position: when that has been sent, rooms are closed; UINT64_MAX: none */

@@ -225,15 +225,24 @@ static bool is_boundary(const Check *check, uint64_t pos)
     return false;
 }
 
+static bool over_is_fine(const StateHeader *header, const RoomOver *over)
+{
+    return over->pos < header->head && over->pos % 8 == 0 && (over->flags & ~(uint32_t) ROOM_SET) == 0 &&
+           is_boolean(&over->is_open) && name_is_fine(&over->name);
+}
+
 /* Of what the archive is given, and told. */
 static bool mark_is_fine(const Check *check)
 {
     const StateHeader *header = check->state->header;
     const ArchiveMark *mark = &header->archive;
 
-    if (mark->n_dropped >= COUNT_MAX || mark->n_before >= COUNT_MAX || mark->recalled > 2 ||
-        header->is_noting > 1)
+    if (mark->n_dropped >= COUNT_MAX || mark->n_before >= COUNT_MAX || mark->recalled > PAST_UNREADABLE ||
+        header->is_noting > 1 || header->notes_from > header->head)
         return false;
+    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
+        if (header->over[i].pos != 0 && !over_is_fine(header, &header->over[i]))
+            return false;
     return mark->from == UINT64_MAX || mark->from < header->tail || is_boundary(check, mark->from);
 }
 
@@ -290,7 +299,7 @@ static const char *check_session(const Check *check, uint32_t session)
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))
         return "what a session is shown again";
     if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
-        record->standing >= STANDING_EXPELLED << 1 || !is_boolean(&record->is_within_line) ||
+        record->standing >= STANDING_SETTLED << 1 || !is_boolean(&record->is_within_line) ||
         !is_boolean(&record->peer.is_local) ||
         ((record->standing & ~STANDING_EXPELLED) != 0 &&
          (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local ||
@@ -316,7 +325,7 @@ static bool keeping_is_fine(const RoomRecord *record, uint32_t room)
 {
     static const Name nobody = {0};
 
-    if (record->flags >= ROOM_CLOSING << 1 ||
+    if (record->flags >= ROOM_STRANGERS << 1 ||
         ((record->flags & ROOM_CLOSING) && (record->flags & ~ROOM_CLOSING) != 0) ||
         (room == ROOM_LOBBY && (record->flags & ~ROOM_TOPIC_LOCKED) != 0))
         return false;

@@ -3,10 +3,12 @@
 #include <string.h>
 
 #include "base/config.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
 #include "chat/keep.h"
 #include "chat/note.h"
+#include "chat/over.h"
 #include "chat/person.h"
 #include "chat/room.h"
 
@@ -63,11 +65,19 @@ bool keep_is_kept(const Chat *chat, uint32_t room)
     return (flags & ROOM_SET) || chat->rooms[room].n_invited_accounts > 0;
 }
 
+static void set_flag(Chat *chat, uint32_t room, uint32_t flag, bool is_on)
+{
+    RoomRecord *record = state_edit_room(&chat->state, room);
+
+    record->flags = is_on ? record->flags | flag : record->flags & ~flag;
+}
+
 /* Tells the archive what is kept of a room now, or that nothing is any more. */
 static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept, uint32_t how)
 {
     const RoomRecord *record = &chat->state.rooms[room];
     bool is_kept = keep_is_kept(chat, room);
+    uint64_t pos;
     Note note;
 
     if (!was_kept && !is_kept)
@@ -76,20 +86,22 @@ static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept
     note.kind = is_kept ? NOTE_ROOM : NOTE_ROOM_OPENED;
     note.room.founder = record->founder;
     note.room.founder_uid = record->founder_uid;
-    note.room.flags = record->flags;
+    note.room.flags = record->flags & ROOM_SET;
     note.room.how = how;
-    note_append(chat, room, session, &note);
+    pos = note_append(chat, room, session, &note);
+    if (!is_kept)
+        over_add(chat, room, 0, true, pos);
 }
 
 /* That it was locked or hidden may be what the archive has not heard of. */
-static void note_closed(Chat *chat, uint32_t room, uint32_t session, uint32_t flags)
+static Note closed(uint32_t flags)
 {
     Note note;
 
     memset(&note, 0, sizeof note);
     note.kind = NOTE_ROOM_CLOSED;
-    note.room.flags = flags;
-    note_append(chat, room, session, &note);
+    note.room.flags = flags & ROOM_SET;
+    return note;
 }
 
 static void note_invited(Chat *chat, uint32_t session, const InviteRecord *invite, NoteKind kind)
@@ -165,9 +177,8 @@ int keep_found(Chat *chat, uint32_t room, uint32_t session, uint32_t founder)
 void keep_set(Chat *chat, uint32_t room, uint32_t session, uint32_t flag, bool is_on)
 {
     bool was_kept = keep_is_kept(chat, room);
-    RoomRecord *record = state_edit_room(&chat->state, room);
 
-    record->flags = is_on ? record->flags | flag : record->flags & ~flag;
+    set_flag(chat, room, flag, is_on);
     note_room(chat, room, session, was_kept, 0);
 }
 
@@ -199,14 +210,14 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
 {
     bool was_kept = keep_is_kept(chat, room);
     RoomRecord *record = state_edit_room(&chat->state, room);
-    uint32_t flags = record->flags;
+    const Note note = closed(record->flags);
 
     record->flags = ROOM_CLOSING;
     record->founder = (Name){0};
     record->founder_uid = 0;
     invite_remove_all(chat, room);
     if (was_kept)
-        note_closed(chat, room, session, flags);
+        over_add(chat, room, note.room.flags, false, note_append(chat, room, session, &note));
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else
@@ -234,6 +245,10 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         return 0;
     *ret_room = room;
     record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
+    if (chat->rooms[room].n_members > 0 && (record->flags & ROOM_LOCKED)) {
+        record->flags |= ROOM_STRANGERS;
+        chat->has_strangers = true;
+    }
     if (room != ROOM_LOBBY && recalled->founder.n > 0) {
         record->flags |= ROOM_FOUNDED;
         record->founder = recalled->founder;
@@ -303,19 +318,38 @@ static void close_rooms(Chat *chat)
         chat->close_from = UINT64_MAX;
 }
 
-void keep_put_out_strangers(Chat *chat, uint32_t room)
+static uint32_t find_stranger(const Chat *chat, uint32_t room)
 {
     uint32_t member = chat->rooms[room].first_member;
 
-    while (member != SLOT_NONE && !chat_turn_is_full(chat)) {
-        uint32_t session = chat->members[member].session;
-
+    while (member != SLOT_NONE && keep_may_enter(chat, room, chat->members[member].session))
         member = chat->members[member].next_in_room;
-        if (keep_may_enter(chat, room, session))
-            continue;
-        put_out(chat, room, session, "locked");
-        member = chat->rooms[room].first_member; /* the others of that person are out of it, too */
+    return member;
+}
+
+static bool put_out_strangers_of(Chat *chat, uint32_t room)
+{
+    uint32_t member;
+
+    while ((member = find_stranger(chat, room)) != SLOT_NONE) {
+        if (chat_turn_is_full(chat))
+            return false;
+        put_out(chat, room, chat->members[member].session, "locked");
+        crash_point();
     }
+    set_flag(chat, room, ROOM_STRANGERS, false);
+    chat_commit(chat);
+    return true;
+}
+
+bool keep_put_out_strangers(Chat *chat)
+{
+    for (uint32_t room = 0; room < chat->room_slots.n_touched && chat->has_strangers; room++)
+        if (chat->state.rooms[room].created_wall != 0 && (chat->state.rooms[room].flags & ROOM_STRANGERS) &&
+            !put_out_strangers_of(chat, room))
+            return false;
+    chat->has_strangers = false;
+    return true;
 }
 
 static void give_up_empty(Chat *chat)

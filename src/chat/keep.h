@@ -49,9 +49,10 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room);
 void keep_recall_invite(Chat *chat, uint32_t room, const RecalledInvite *recalled);
 /* If nothing keeps it, there is none. */
 void keep_recall_end(Chat *chat, uint32_t room);
-/* Whoever is in a room that they may not enter is put out, each person in a transaction, as many as a turn
- * allows: if it is full after that, some may be left. */
-void keep_put_out_strangers(Chat *chat, uint32_t room);
+/* Whoever is in a room that turned out to be locked, and may not be, is put out, each person in a
+ * transaction, as many as a turn allows. False: some are left, and nothing may be said before that is done.
+ */
+bool keep_put_out_strangers(Chat *chat);
 
 /* The last one has left a room that is kept. */
 void keep_begin_empty(Chat *chat, uint32_t room);

@@ -46,7 +46,10 @@ static int chat_allocate(Chat *chat)
 
 static void chat_reclaim(void *userdata, uint64_t tail)
 {
-    note_lose(userdata, tail);
+    const Chat *chat = userdata;
+
+    if (chat->recall != NULL)
+        note_lose(userdata, chat->archived, tail, false);
     session_lose(userdata, tail);
 }
 

@@ -72,10 +72,31 @@ void mail_expect(Chat *chat, uint32_t session)
 {
     SessionSide *side = &chat->sessions[session];
 
-    side->expects = EXPECTS_ALL;
+    side->expects =
+        session_record(chat, session)->standing & STANDING_SETTLED ? EXPECTS_MESSAGES : EXPECTS_ALL;
     side->patience = chat->now + MAIL_PATIENCE_USEC;
     chat->n_expecting++;
     chat->mail_due = chat->now;
+}
+
+void mail_expect_everybody(Chat *chat)
+{
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++)
+        if (session_record(chat, session)->serial != 0 && person_is_verified(chat, session) &&
+            person_expects(chat, session) == EXPECTS_NOTHING)
+            mail_expect(chat, session);
+}
+
+void mail_ask_anew(Chat *chat)
+{
+    for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
+        const SessionRecord *record = session_record(chat, session);
+
+        mail_forget(chat, session);
+        if (record->serial != 0)
+            *(uint8_t *) (uintptr_t) &record->standing &= (uint8_t) ~STANDING_SETTLED; /* one store */
+    }
+    mail_expect_everybody(chat);
 }
 
 void mail_pass_on(Chat *chat, uint32_t session)
@@ -178,7 +199,10 @@ static void take_settings(Chat *chat, uint32_t session, const Note *note)
     if (bits == SETTINGS_STANDARD)
         bits = kept->bits & SETTINGS_ALL;
     do {
-        state_edit_session(&chat->state, each)->settings = bits;
+        SessionRecord *record = state_edit_session(&chat->state, each);
+
+        record->settings = bits;
+        record->standing |= STANDING_SETTLED;
         for (uint8_t i = 0; i < kept->n_ignored; i++)
             take_ignored(chat, each, &kept->ignored[i]);
     } while ((each = person_next(chat, each)) != session);

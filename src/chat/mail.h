@@ -42,8 +42,13 @@ typedef struct PersonRecalled {
 void mail_note_settings(Chat *chat, uint32_t session);
 /* Leaves a message for somebody who is away. Belongs to a transaction. */
 void mail_leave(Chat *chat, uint32_t from, const Name *to, uint32_t to_uid, const char *text, size_t n);
-/* The session is the only one of somebody for whom something may be kept. */
+/* The session is the only one of somebody for whom something may be kept. What they have set is asked for
+ * once in the life of a state, or when there is another archive. */
 void mail_expect(Chat *chat, uint32_t session);
+/* There is an archive, which was not asked when they came. */
+void mail_expect_everybody(Chat *chat);
+/* There is another one, which may have other settings and messages of theirs. */
+void mail_ask_anew(Chat *chat);
 /* It is about to go: what it expects another session of that person does from now on, if there is one. */
 void mail_pass_on(Chat *chat, uint32_t session);
 /* It expects nothing. */

@@ -44,7 +44,7 @@ static size_t note_size(const Note *note)
     }
 }
 
-void note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
+uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
 {
     EntryDraft draft = {
         .kind = ENTRY_NOTE,
@@ -61,7 +61,32 @@ void note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
     }
     chat_draft_from(chat, &draft, from);
     draft.from = draft.from_hash = 0; /* who it is matters, and not which of their connections */
-    (void) transcript_append(&chat->transcript, &draft);
+    return transcript_append(&chat->transcript, &draft);
+}
+
+size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry)
+{
+    EntryDraft draft = {.kind = ENTRY_NOTE,
+                        .room = SLOT_NONE,
+                        .to = PERSON_NOBODY,
+                        .wall = wall,
+                        .room_name = over->name.bytes,
+                        .room_name_n = over->name.n};
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = over->is_open ? NOTE_ROOM_OPENED : NOTE_ROOM_CLOSED;
+    note.room.flags = over->flags;
+    draft.text = (const char *) &note;
+    draft.text_n = note_size(&note);
+    (void) entry_write(ret_entry, &draft);
+    ret_entry->pos = over->pos;
+    return ret_entry->size;
+}
+
+bool note_is_of_what_is_kept(const Note *note)
+{
+    return note->kind != NOTE_SEEN && note->kind != NOTE_MESSAGE && note->kind != NOTE_TAKEN_BACK;
 }
 
 static bool is_name(const Name *name)
@@ -108,30 +133,27 @@ bool note_read(const Entry *entry, Note *ret_note)
     }
 }
 
-static void lose(const Chat *chat, const Entry *entry)
+static void lose(const Chat *chat, const Entry *entry, const Note *note)
 {
     char nick[NAME_MAX_BYTES + 1], room[NAME_MAX_BYTES + 1];
     LogEvent event = {.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_LOST, .nick = nick, .room = room};
-    Note note;
 
-    if (!note_read(entry, &note))
-        return;
     (void) snprintf(nick, sizeof nick, "%.*s", entry->nick_n, entry_nick(entry));
     (void) snprintf(room, sizeof room, "%.*s", entry->room_n, entry_room(entry));
-    switch (note.kind) {
+    switch (note->kind) {
     case NOTE_MESSAGE:
-        event.whom = note.message.to.bytes;
+        event.whom = note->message.to.bytes;
         log_event(chat->log, event, "The message that %s left for %s could not be archived, and is lost.",
                   nick, event.whom);
         break;
     case NOTE_TAKEN_BACK:
-        event.nick = note.taken_back.nick.bytes;
+        event.nick = note->taken_back.nick.bytes;
         log_event(chat->log, event,
                   "The archive could not be told that a line of %s in #%s was taken back, and may have it.",
                   event.nick, room);
         break;
     case NOTE_DELETED:
-        event.nick = note.deleted.nick.bytes;
+        event.nick = note->deleted.nick.bytes;
         log_event(chat->log, event,
                   "The archive could not be told to delete lines of %s in #%s, and may have them.",
                   event.nick, room);
@@ -147,7 +169,7 @@ static void lose(const Chat *chat, const Entry *entry)
             room);
         break;
     case NOTE_UNINVITED:
-        event.whom = note.invited.name.bytes;
+        event.whom = note->invited.name.bytes;
         log_event(
             chat->log, event,
             "The archive could not be told that %s is not invited into #%s any more, and may keep that.",
@@ -156,14 +178,22 @@ static void lose(const Chat *chat, const Entry *entry)
     }
 }
 
-void note_lose(Chat *chat, uint64_t end)
+/* By host/noting.h, and chat/over.h. */
+static bool is_told_again(const Note *note)
+{
+    return note->kind == NOTE_ROOM_CLOSED || note->kind == NOTE_ROOM_OPENED || note->kind == NOTE_UNINVITED;
+}
+
+void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last)
 {
     uint64_t pos = chat->state.header->tail;
     const Entry *entry;
+    Note note;
 
-    if (chat->recall == NULL || chat->archived >= end)
+    if (from >= end)
         return;
     for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size)
-        if (entry->kind == ENTRY_NOTE && pos >= chat->archived)
-            lose(chat, entry);
+        if (entry->kind == ENTRY_NOTE && pos >= from && note_read(entry, &note) &&
+            (is_last || !is_told_again(&note)))
+            lose(chat, entry, &note);
 }

@@ -118,12 +118,16 @@ typedef struct Note {
     };
 } Note;
 
-/* From a session, about a room; either may be SLOT_NONE. Belongs to a transaction. */
-void note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
+/* From a session, about a room; either may be SLOT_NONE. Returns its position. Belongs to a transaction. */
+uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
+/* The note as it was, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
+size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry);
+/* Whether it changes what a file keeps; the others add to it, or are of a line of this state. */
+bool note_is_of_what_is_kept(const Note *note);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
 /*
- * What lies below `end` is about to be overwritten. Of what the archive has not got by then, and can not be
- * told again, the log is told.
+ * What lies between is about to be overwritten, and the archive has not got it: of what can not be told again
+ * the log is told. With `is_last` nothing will be told again.
  */
-void note_lose(Chat *chat, uint64_t end);
+void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last);

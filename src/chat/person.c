@@ -90,6 +90,7 @@ void person_copy(Chat *chat, uint32_t to, uint32_t from)
     SessionRecord *record = state_edit_session(&chat->state, to);
 
     record->settings = source->settings;
+    record->standing |= source->standing & STANDING_SETTLED;
     record->flags |= source->flags & SESSION_AWAY;
     record->current_room = source->current_room;
     if (record->flags & SESSION_AWAY)

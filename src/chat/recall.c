@@ -182,22 +182,21 @@ static int recall_one(Chat *chat, const RecalledKept *kept, uint32_t which, uint
     return error_trace(r);
 }
 
+static uint32_t n_kept(const Recalled *recalled)
+{
+    return recalled->n >= sizeof(RecalledKept) ? ((const RecalledKept *) recalled->bytes)->n_rooms : 0;
+}
+
 bool recall_kept(Chat *chat, const Recalled *recalled)
 {
     const RecalledKept *kept = (const RecalledKept *) recalled->bytes;
     uint32_t next = 0;
 
-    for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_rooms; i++) {
+    for (uint32_t i = 0; i < n_kept(recalled); i++) {
         if (chat_turn_is_full(chat))
             return false;
         if (recall_one(chat, kept, i, &next) < 0)
             return true; /* out of memory, and nothing depends on it, ignoring */
     }
-    for (uint32_t i = 0; recalled->n >= sizeof *kept && i < kept->n_rooms; i++) {
-        uint32_t room = room_find(chat, &kept->rooms[i].name);
-
-        if (room != SLOT_NONE)
-            keep_put_out_strangers(chat, room);
-    }
-    return true;
+    return keep_put_out_strangers(chat);
 }

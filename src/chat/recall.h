@@ -110,6 +110,6 @@ bool recall_is_secret(const Recalled *recalled);
 /* Rules that were made before this state began. For each a transaction. False: that is enough for one turn;
  * doing it again is no harm. */
 bool recall_rules(Chat *chat, const Recalled *recalled);
-/* The same of rooms that are kept. Who may not be in one that is locked is put out. If the turn is full after
- * it, that was not all either, and nothing may be said before it is. */
+/* The same of rooms that are kept. Who may not be in one that is locked is put out: nothing may be said
+ * before that is done. */
 bool recall_kept(Chat *chat, const Recalled *recalled);

@@ -71,6 +71,7 @@ static int restore_rooms(Chat *chat, uint32_t n)
             chat->next_summary = chat->now;
         if (rooms[room].flags & ROOM_CLOSING)
             chat->close_from = 0;
+        chat->has_strangers |= !!(rooms[room].flags & ROOM_STRANGERS);
     }
     return r > 0 ? RESTORE_DAMAGED : error_trace(r);
 }

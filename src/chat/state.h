@@ -41,10 +41,10 @@ typedef struct Config Config;
  * wrote. Each such change takes the next number. (One build of the tests is the version after this one.)
  */
 #ifdef CHATD_NEXT_LAYOUT
-enum { STATE_LAYOUT = 5 };
+enum { STATE_LAYOUT = 6 };
 #define STATE_NEXT_FIELDS uint64_t of_the_next_layout[5];
 #else
-enum { STATE_LAYOUT = 4 };
+enum { STATE_LAYOUT = 5 };
 #define STATE_NEXT_FIELDS
 #endif
 enum { STATE_LAYOUT_OLDEST = 2 }; /* that can be read */
@@ -56,14 +56,27 @@ typedef struct Motd {
 
 enum { STATE_ID_BYTES = 16 };
 
+enum {
+    PAST_UNKNOWN,    /* is not in the state so far */
+    PAST_KNOWN,      /* is in it, but for rooms for which there was no place */
+    PAST_UNREADABLE, /* but for what the archive has and could not be read */
+};
+
 /* What an archive has to know of the transcript: host/remember.h. */
 typedef struct ArchiveMark {
     uint64_t from; /* position; what was said before this is not for it. UINT64_MAX: nothing is, for now */
     uint64_t n_dropped; /* lines that were said and have been overwritten, since the state began */
-    uint64_t recalled;  /* 1: what the archive knew has been put into the state; 2: but for what it has and
-                           could  not be read */
+    uint64_t recalled;  /* PAST_*: what the archive knew before */
     uint64_t n_before;  /* lines that were said before `from` */
 } ArchiveMark;
+
+/* Something was kept of a room, and is not any more: chat/over.h. */
+typedef struct RoomOver {
+    uint64_t pos; /* of the note that says so; 0: this record is free */
+    Name name;
+    uint32_t flags; /* RoomRecord.flags that it had */
+    bool is_open;   /* it goes on; otherwise it was closed */
+} RoomOver;
 
 typedef struct StateHeader {
     uint64_t magic;
@@ -97,6 +110,9 @@ typedef struct StateHeader {
     uint32_t invite_size, max_invites;
     uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/remember.c */
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
+    uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
+    uint64_t notes_from;                  /* position; what was kept before this was noted for another file */
+    RoomOver over[LIMIT_ROOMS_OVER];
     STATE_NEXT_FIELDS
 } StateHeader;
 
@@ -125,6 +141,7 @@ enum {
     STANDING_VERIFIED = 1 << 0, /* the nick is the login name of peer.uid */
     STANDING_OPERATOR = 1 << 1, /* root, or a member of OperatorGroup= */
     STANDING_EXPELLED = 1 << 2, /* of anybody: goes at once, whether or not it has read why */
+    STANDING_SETTLED = 1 << 3,  /* what an archive had of this person's settings is part of them */
 };
 
 /* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX
@@ -176,8 +193,9 @@ enum {
     ROOM_LOCKED = 1 << 1,  /* only who is invited may come in */
     ROOM_HIDDEN = 1 << 2,  /* who is not in it is not told of it */
     ROOM_TOPIC_LOCKED = 1 << 3,
-    ROOM_CLOSING = 1 << 4,                   /* has been closed, and still has people to be put out */
-    ROOM_SECRET = ROOM_LOCKED | ROOM_HIDDEN, /* what is said there is not for everybody */
+    ROOM_CLOSING = 1 << 4,   /* has been closed, and still has people to be put out */
+    ROOM_STRANGERS = 1 << 5, /* turned out to be locked, and who may not be in it is still to be put out */
+    ROOM_SECRET = ROOM_LOCKED | ROOM_HIDDEN,                  /* what is said there is not for everybody */
     ROOM_SET = ROOM_LOCKED | ROOM_HIDDEN | ROOM_TOPIC_LOCKED, /* what a founder sets */
 };
 

@@ -32,9 +32,8 @@ typedef struct Writing {
     uint32_t epoch;
     uint64_t retry;     /* usec between the last two attempts; 0: all is well */
     uint64_t next_open; /* usec, monotonic; while it is not open */
-    bool is_known;      /* the archive knew this state once */
-    bool has_moved;     /* it is another file that will be opened */
     bool is_damaged;    /* that came to light while it was open, and may not when it is opened */
+    uint8_t file[ARCHIVE_STATE_ID_BYTES]; /* which one it is */
     bool has_not_written, has_not_tidied; /* what went wrong last, and has not gone well since */
     uint64_t next_purge;                  /* usec, monotonic */
     uint64_t cleaned; /* position; what was committed since then has not been cleaned up after */
@@ -123,9 +122,16 @@ static int look_at_former(void *userdata, const ArchiveRoomRow *row)
     return 0;
 }
 
+/* What was said there before the note. */
+static int forget_room(Writing *writing, const Entry *entry, const Name *room)
+{
+    return error_trace(
+        archive_put_room_forgotten(writing->archive, room, archive_id(writing->epoch, entry->pos)));
+}
+
 /* Whoever made a room of that name when nobody knew of another one, which was locked or hidden, has no right
  * to what was said in that. */
-static int put_room(Writing *writing, const Name *room, const NoteRoom *note)
+static int put_room(Writing *writing, const Entry *entry, const Name *room, const NoteRoom *note)
 {
     const ArchiveRoom record = {
         .room = *room,
@@ -143,7 +149,7 @@ static int put_room(Writing *writing, const Name *room, const NoteRoom *note)
     if (r == 0 && (flags & ROOM_SECRET) && !(note->how & NOTE_ROOM_GIVEN))
         r = archive_load_room(writing->archive, &key, look_at_former, &former);
     if (r == 0 && former.is_of_others)
-        r = archive_put_room_forgotten(writing->archive, room);
+        r = forget_room(writing, entry, room);
     if (r == 0 && (former.is_of_others || (note->how & NOTE_ROOM_WHOLE)))
         r = archive_put_room_opened(writing->archive, room);
     return r == 0 ? error_trace(archive_put_room(writing->archive, &record)) : error_trace(r);
@@ -189,7 +195,7 @@ static int put_taken_back(Writing *writing, const Name *room, const NoteTakenBac
 }
 
 /* Whoever makes a room of that name is not to be told what was said there when it was not for everybody. */
-static int put_room_closed(Writing *writing, const Name *room, const NoteRoom *note)
+static int put_room_closed(Writing *writing, const Entry *entry, const Name *room, const NoteRoom *note)
 {
     uint32_t flags;
     NameKey key;
@@ -200,7 +206,7 @@ static int put_room_closed(Writing *writing, const Name *room, const NoteRoom *n
     if (r == 0)
         r = archive_put_room_removed(writing->archive, room);
     if (r == 0 && ((flags | note->flags) & ROOM_SECRET))
-        r = archive_put_room_forgotten(writing->archive, room);
+        r = forget_room(writing, entry, room);
     return error_trace(r);
 }
 
@@ -238,9 +244,9 @@ static int put_note(Writing *writing, const Entry *entry)
     case NOTE_RULE_ENDED:
         return error_trace(archive_put_rule_removed(archive, note.number));
     case NOTE_ROOM:
-        return error_trace(put_room(writing, &room, &note.room));
+        return error_trace(put_room(writing, entry, &room, &note.room));
     case NOTE_ROOM_CLOSED:
-        return error_trace(put_room_closed(writing, &room, &note.room));
+        return error_trace(put_room_closed(writing, entry, &room, &note.room));
     case NOTE_ROOM_OPENED:
         return error_trace(archive_put_room_opened(archive, &room));
     case NOTE_INVITED:
@@ -332,6 +338,8 @@ static int open_file(Writing *writing, uint64_t *ret_pos, uint64_t *ret_n_lines)
     if (r == 0)
         r = archive_begin_epoch(writing->archive, writing->core->state_id, &writing->epoch);
     if (r == 0)
+        r = archive_file(writing->archive, writing->file);
+    if (r == 0)
         r = archive_cursor(writing->archive, &epoch, ret_pos);
     if (r == 0)
         r = archive_count(writing->archive, ret_n_lines);
@@ -385,7 +393,6 @@ static void close_file(Writing *writing, int r)
     char detail[ARCHIVE_DETAIL_BYTES] = "";
     Core *core = writing->core;
 
-    writing->has_moved |= r == ARCHIVE_MOVED;
     writing->retry = MIN(MAX(2 * writing->retry, RETRY_MIN_USEC), RETRY_MAX_USEC);
     writing->next_open = clock_monotonic() + writing->retry;
     if (writing->archive != NULL)
@@ -432,9 +439,7 @@ static void open_again(Writing *writing)
     core_end_era(core);
     core->status.is_open = true;
     core->status.n_openings++;
-    core->status.n_new += pos == 0 && (writing->is_known || writing->has_moved);
-    writing->is_known = pos > 0;
-    writing->has_moved = false;
+    memcpy(core->status.file, writing->file, sizeof core->status.file);
     core->status.pos = core->status.committed = pos;
     core->status.n_lines = core->status.n_done_lines = n_lines;
     tell_if_well(writing);
@@ -465,7 +470,6 @@ static void write_next(Writing *writing)
     if (r == 0 && !is_stale) {
         core->status.committed = batch->end;
         core->status.n_done_lines = batch->n_lines;
-        writing->is_known = true;
         writing->has_not_written = false;
         tell_if_well(writing);
     }

@@ -61,8 +61,8 @@ typedef struct ArchivistStatus {
     uint64_t pos, n_lines;
     uint64_t committed, n_done_lines; /* what stands before this position is there, or known to be missing:
                                          so many lines */
-    unsigned n_new;                   /* files that had to be begun while the state was there already */
-    unsigned n_aside;                 /* damaged files put aside, and */
+    uint8_t file[ARCHIVE_STATE_ID_BYTES];                  /* which one is open: archive_file() */
+    unsigned n_aside;                                      /* damaged files put aside, and */
     char aside[ARCHIVIST_PATH_MAX + ARCHIVE_SUFFIX_BYTES]; /* where the last one is */
 } ArchivistStatus;
 

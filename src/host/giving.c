@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "chat/note.h"
+#include "chat/over.h"
 #include "host/giving.h"
 #include "host/noting.h"
+#include "host/recalling.h"
 #include "host/server.h"
 
 #define AGAIN_USEC (100 * USEC_PER_MSEC) /* when too much waits to be written */
@@ -14,9 +17,19 @@ static bool is_line(const Entry *entry)
     return entry_is_speech(entry) && !entry->is_recalled;
 }
 
-static bool is_for_archive(const Entry *entry)
+/* What a file that was there before this one was told of rules, rooms and people this one is told anew. */
+static bool is_of_other_file(const Chat *chat, const Entry *entry)
 {
-    return is_line(entry) || entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_NOTE;
+    Note note;
+
+    return entry->kind == ENTRY_NOTE && entry->pos < chat->state.header->notes_from &&
+           (!note_read(entry, &note) || note_is_of_what_is_kept(&note));
+}
+
+static bool is_for_archive(const Chat *chat, const Entry *entry)
+{
+    return is_line(entry) || entry->kind == ENTRY_TOPIC ||
+           (entry->kind == ENTRY_NOTE && !is_of_other_file(chat, entry));
 }
 
 uint64_t giving_lines_before(const Chat *chat, uint64_t end)
@@ -37,7 +50,7 @@ bool giving_is_possible(const Server *server)
 
     return server->remember.status.is_open &&
            server->remember.n_openings == server->remember.status.n_openings &&
-           header->archive.recalled != 0 && !state_is_open(&server->chat->state);
+           header->archive.recalled != PAST_UNKNOWN && !state_is_open(&server->chat->state);
 }
 
 /* The position of the first entry there or later; of the head, if there is none. A file may have been put in
@@ -59,16 +72,33 @@ void giving_begin(Server *server)
     Remember *remember = &server->remember;
     const ArchiveMark *mark = &server->chat->state.header->archive;
 
-    /* The file was removed while no process was there. */
-    if (remember->n_openings == 0 && remember->status.pos <= mark->from && mark->recalled != 0)
-        noting_begin(server);
     remember->n_openings = remember->status.n_openings;
+    if (mark->recalled != PAST_UNKNOWN &&
+        memcmp(remember->status.file, server->chat->state.header->archive_file, STATE_ID_BYTES) != 0)
+        recalling_begin_anew(server);
+    remember->reached = remember->status.pos;
     remember->given = entry_from(server->chat, remember->status.pos);
     remember->n_lines = remember->status.n_lines;
     if (remember->given >= mark->from)
         return;
     remember->given = mark->from;
     remember->n_lines = mark->n_before;
+}
+
+_Static_assert(LIMIT_ROOMS_OVER *(sizeof(Entry) + NAME_MAX_BYTES + offsetof(Note, room) + sizeof(NoteRoom) +
+                                  2 * sizeof(uint64_t)) +
+                       ENTRY_MAX_BYTES <=
+                   ARCHIVIST_BATCH_BYTES,
+               "what is over has a place in a batch, before one entry at least");
+
+/* Of rooms that are over the notes that are not among the next entries, and that it has not had either. */
+static void collect_over(Server *server, uint64_t from, uint64_t end, ArchivistBatch *batch)
+{
+    const RoomOver *over;
+
+    for (; (over = over_next(server->chat, from, end)) != NULL; from = over->pos + 1)
+        batch->n +=
+            note_write_over(over, server->chat->wall, (Entry *) (server->remember.entries + batch->n));
 }
 
 /* The next entries from remember->given on, as many as one batch takes. */
@@ -88,10 +118,11 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         ret_batch->n_lines = header->archive.n_dropped;
         noting_begin(server);
     }
+    collect_over(server, remember->reached, pos, ret_batch);
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
-        if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
+        if (is_for_archive(server->chat, entry) && ret_batch->n + entry->size > sizeof remember->entries)
             break;
-        if (is_for_archive(entry)) {
+        if (is_for_archive(server->chat, entry)) {
             memcpy(remember->entries + ret_batch->n, entry, entry->size);
             ret_batch->n += entry->size;
         }
@@ -116,17 +147,25 @@ static bool give_batch(Server *server)
         memcpy(memory->entries, remember->entries, batch.n);
         archivist_give(remember->archivist, memory);
     }
-    remember->given = batch.end;
+    remember->given = remember->reached = batch.end;
     remember->n_lines = batch.n_lines;
     return true;
 }
 
+static bool has_more(const Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    return remember->given < server->chat->state.header->head ||
+           (remember->reached < remember->given &&
+            over_next(server->chat, remember->reached, remember->given) != NULL);
+}
+
 void giving_run(Server *server)
 {
-    const StateHeader *header = server->chat->state.header;
     Remember *remember = &server->remember;
 
-    while (giving_is_possible(server) && remember->given < header->head) {
+    while (giving_is_possible(server) && has_more(server)) {
         remember->is_refused = !give_batch(server);
         if (!remember->is_refused)
             continue;
@@ -138,5 +177,5 @@ void giving_run(Server *server)
 
 bool giving_is_done(const Server *server)
 {
-    return giving_is_possible(server) && server->remember.given >= server->chat->state.header->head;
+    return giving_is_possible(server) && !has_more(server);
 }

@@ -55,7 +55,7 @@ void noting_go_on(Server *server)
         return;
     chat_reserve(chat, SLOT_NONE);
     /* What could not be read is not to be deleted for that. */
-    if (chat->state.header->archive.recalled == 1)
+    if (chat->state.header->archive.recalled == PAST_KNOWN)
         rule_note_all(chat);
     *(uint64_t *) state_edit(&chat->state, &chat->state.header->is_noting, sizeof(uint64_t)) = false;
     chat_commit(chat);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <stdlib.h>
+#include <string.h>
 
 #include "archive/search.h"
+#include "base/crash.h"
 #include "base/macro.h"
 #include "chat/keep.h"
+#include "chat/mail.h"
+#include "chat/over.h"
+#include "host/delivery.h"
 #include "host/giving.h"
+#include "host/noting.h"
 #include "host/recalling.h"
 #include "host/server.h"
 
@@ -41,8 +47,9 @@ static const char *counting_trouble(const Server *server)
 
     if (!remember->status.is_open && remember->status.answer != 0)
         return archive_strerror(remember->status.answer);
-    return remember->is_refused || server->chat->state.header->archive.recalled == 0 ? "The archive is busy"
-                                                                                     : NULL;
+    if (remember->is_refused || server->chat->state.header->archive.recalled == PAST_UNKNOWN)
+        return "The archive is busy";
+    return NULL;
 }
 
 /* What is kept of a room may be over by what has not been written. */
@@ -106,9 +113,11 @@ void recalling_begin(Server *server)
     StateHeader *header = chat->state.header;
     bool is_new = chat->state.rooms[ROOM_LOBBY].last_said == 0, is_all = true;
     uint64_t now = chat->now;
+    ArchiveMark *mark;
     Recalled recalled;
 
-    if (header->archive.recalled != 0 || !server->remember.status.is_open || now < server->remember.next_try)
+    if (header->archive.recalled != PAST_UNKNOWN || !server->remember.status.is_open ||
+        now < server->remember.next_try)
         return;
     server->remember.next_try = 0;
     if (archivist_ask(server->remember.archivist, &rules, now, NULL) != RECALL_ANSWERED ||
@@ -125,8 +134,27 @@ void recalling_begin(Server *server)
     if (is_new && archivist_ask(server->remember.archivist, &lobby, now, &recalled) == RECALL_ANSWERED &&
         recalled.trouble == NULL)
         recall_room(chat, ROOM_LOBBY, &recalled);
-    *(uint64_t *) state_edit(&chat->state, &header->archive.recalled, sizeof header->archive.recalled) =
-        is_all ? 1 : 2;
+    mark = state_edit(&chat->state, &header->archive, sizeof header->archive);
+    mark->recalled = is_all ? PAST_KNOWN : PAST_UNREADABLE;
+    memcpy(state_edit(&chat->state, header->archive_file, STATE_ID_BYTES), server->remember.status.file,
+           STATE_ID_BYTES);
     chat_commit(chat);
     chat->is_past_unknown = false;
+}
+
+void recalling_begin_anew(Server *server)
+{
+    StateHeader *header = server->chat->state.header;
+
+    /* Wherever the process dies here: the next one sees that it is another file. */
+    header->notes_from = header->head;
+    crash_point();
+    over_forget(server->chat, UINT64_MAX);
+    mail_ask_anew(server->chat);
+    crash_point();
+    noting_begin(server);
+    crash_point();
+    header->archive.recalled = PAST_UNKNOWN;
+    server->chat->is_past_unknown = true;
+    server->remember.next_try = server->remember.give_up = 0;
 }

@@ -8,6 +8,9 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "chat/mail.h"
+#include "chat/note.h"
+#include "chat/over.h"
 #include "chat/session.h"
 #include "host/giving.h"
 #include "host/input.h"
@@ -16,12 +19,12 @@
 #include "host/remember.h"
 #include "host/server.h"
 
-#define GROUP_USEC USEC_PER_SEC          /* what is said in this time is written together */
-#define HOLD_USEC (2 * USEC_PER_SEC)     /* people wait so long for an archive */
-#define FINISH_USEC (4 * USEC_PER_SEC)   /* the end waits so long; below TimeoutStopSec= */
-#define END_USEC USEC_PER_SEC            /* and so long for the file to be closed */
-#define LOOK_USEC (100 * USEC_PER_MSEC)  /* and looks so often whether that is so */
-#define LEAVE_USEC (50 * USEC_PER_MSEC)  /* before the next process, which does not depend on it */
+#define GROUP_USEC USEC_PER_SEC         /* what is said in this time is written together */
+#define HOLD_USEC (2 * USEC_PER_SEC)    /* people wait so long for an archive */
+#define FINISH_USEC (4 * USEC_PER_SEC)  /* the end waits so long; below TimeoutStopSec= */
+#define END_USEC USEC_PER_SEC           /* and so long for the file to be closed */
+#define LOOK_USEC (100 * USEC_PER_MSEC) /* and looks so often whether that is so */
+#define LEAVE_USEC (50 * USEC_PER_MSEC) /* before the next process, which does not depend on it */
 
 bool remember_path(char path[REMEMBER_PATH_MAX])
 {
@@ -91,17 +94,18 @@ static void begin(Server *server)
         noting_begin(server);
     }
     server->chat->archived = header->archive.from;
-    server->chat->is_past_unknown = header->archive.recalled == 0;
+    server->chat->is_past_unknown = header->archive.recalled == PAST_UNKNOWN;
     remember->status = (ArchivistStatus){0};
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
-    remember->n_told_aside = remember->n_told_new = 0;
+    remember->n_told_aside = 0;
     remember->given = header->tail;
     remember->due = UINT64_MAX;
-    if (header->archive.recalled == 0 && chat_n_sessions(server->chat) == 0)
+    if (header->archive.recalled == PAST_UNKNOWN && chat_n_sessions(server->chat) == 0)
         remember->hold_until = server->chat->now + HOLD_USEC;
     server->chat->recall = recalling_ask;
     server->chat->recall_userdata = server;
+    mail_expect_everybody(server->chat);
     open_archivist(server);
 }
 
@@ -118,6 +122,8 @@ static void end(Server *server)
         remember->ending = TAKE_PTR(remember->archivist);
         remember->n_ending = n;
         remember->n_ending_before = header->archive.n_before;
+        remember->ending_from = header->archive.from;
+        remember->ending_head = header->head;
     } else if (remember->is_on) {
         tell_missing(server, n, header->archive.n_before);
     }
@@ -129,7 +135,7 @@ static void end(Server *server)
 }
 
 /* The threads of before have ended; or not in so long. */
-static void take_ending(Server *server, uint64_t usec)
+static void take_ending(Server *server, uint64_t usec, bool is_last)
 {
     Remember *remember = &server->remember;
     ArchivistStatus status;
@@ -137,6 +143,7 @@ static void take_ending(Server *server, uint64_t usec)
     if (remember->ending == NULL || !archivist_has_ended(remember->ending, usec, &status))
         return;
     tell_missing(server, remember->n_ending, MAX(status.n_done_lines, remember->n_ending_before));
+    note_lose(server->chat, MAX(status.committed, remember->ending_from), remember->ending_head, is_last);
     remember->ending = archivist_free(remember->ending, 0);
     if (remember->is_on)
         open_archivist(server);
@@ -154,6 +161,17 @@ void remember_set(Server *server)
         begin(server);
     else if (server->remember.archivist != NULL)
         archivist_set(server->remember.archivist, &settings);
+}
+
+/* The archive has what stands before that, or it is not for the archive. */
+static void take_committed(Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    if (remember->n_openings == 0 || remember->n_openings != remember->status.n_openings)
+        return;
+    server->chat->archived = MAX(remember->status.committed, server->chat->state.header->archive.from);
+    over_forget(server->chat, remember->status.committed);
 }
 
 /* Whether there is something to wait for: the file is about to be opened, or somebody else has it for a
@@ -194,6 +212,9 @@ static void finish(Server *server, uint64_t deadline)
             continue;
         (void) poll(&pollfd, 1, (int) (LOOK_USEC / USEC_PER_MSEC));
     }
+    take_committed(server);
+    note_lose(chat, chat->archived, chat->state.header->head, true);
+    over_lose(chat);
     tell_missing(server, giving_lines_before(chat, chat->state.header->head),
                  MAX(remember->status.n_done_lines, mark->n_before));
 }
@@ -207,7 +228,7 @@ void remember_close(Server *server, bool is_last)
     if (!remember->is_on && remember->ending == NULL)
         return;
     header = server->chat->state.header;
-    take_ending(server, is_last ? FINISH_USEC : LEAVE_USEC);
+    take_ending(server, is_last ? FINISH_USEC : LEAVE_USEC, is_last);
     if (is_last && remember->archivist != NULL)
         finish(server, deadline);
     else if (is_last && remember->is_on)
@@ -230,12 +251,8 @@ static void tell(Server *server)
         log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_ASIDE},
                   "The archive was damaged, and a new one was begun. The damaged one is in %s.",
                   status->aside);
-        noting_begin(server);
     }
-    if (status->n_new != remember->n_told_new)
-        noting_begin(server);
     remember->n_told_aside = status->n_aside;
-    remember->n_told_new = status->n_new;
     if (status->answer == remember->told)
         return;
     remember->told = status->answer;
@@ -264,16 +281,15 @@ void remember_take(Server *server)
 {
     Remember *remember = &server->remember;
 
-    take_ending(server, 0);
+    take_ending(server, 0, false);
     if (remember->archivist == NULL)
         return;
     if (archivist_take(remember->archivist, server->chat->now, &remember->status))
         input_look_again(server);
     tell(server);
-    if (remember->status.is_open)
-        server->chat->archived = remember->status.committed;
     if (remember->status.is_open && remember->n_openings != remember->status.n_openings)
         giving_begin(server);
+    take_committed(server);
     recalling_begin(server);
 }
 
@@ -314,7 +330,7 @@ bool remember_is_ready(const Server *server)
 {
     const Remember *remember = &server->remember;
 
-    return remember->archivist == NULL || server->chat->state.header->archive.recalled != 0 ||
+    return remember->archivist == NULL || server->chat->state.header->archive.recalled != PAST_UNKNOWN ||
            server->chat->now >= remember->hold_until || remember->status.answer != 0;
 }
 

@@ -28,17 +28,19 @@ typedef struct Remember {
         *archivist;    /* owned; NULL: there is none, or not before the threads of the last one have ended */
     Archivist *ending; /* owned; that one. NULL: they have */
     uint64_t n_ending; /* lines that it should know of at its end, and */
-    uint64_t n_ending_before; /* of which it was not given so many */
+    uint64_t n_ending_before;          /* of which it was not given so many */
+    uint64_t ending_from, ending_head; /* positions: what it was given, and should have by then */
     ArchivistStatus status;
     uint64_t n_openings;     /* for which the next two are: */
     uint64_t given, n_lines; /* up to where the transcript was given away, and how many lines that were */
+    uint64_t reached;        /* position: of notes before it the archive has been given all, or has them */
     uint64_t due;            /* usec, monotonic: when the next batch is; UINT64_MAX: nothing is new */
     uint64_t hold_until; /* usec, monotonic: nobody is let in before, unless there is an answer; 0: never */
     uint64_t next_try;   /* usec, monotonic: when the rules are asked for again; 0: they are awaited */
     uint64_t give_up;    /* usec, monotonic: when that is not done any more; 0: nothing is wrong with them */
     bool is_refused;     /* the last batch: too much waits already */
     int told;            /* the trouble that is in the log; 0: none */
-    unsigned n_told_aside, n_told_new;
+    unsigned n_told_aside;
     uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: host/noting.h */
     char entries[ARCHIVIST_BATCH_BYTES] __attribute__((aligned(8)));
 } Remember;

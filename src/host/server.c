@@ -17,6 +17,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/keep.h"
 #include "chat/lifecycle.h"
 #include "front/plain.h"
 #include "host/adopt.h"
@@ -505,6 +506,8 @@ static void server_recover(Server *server)
 {
     if (server->is_recovering) {
         delivery_run(server);
+        while (!keep_put_out_strangers(server->chat))
+            delivery_run(server);
         server_reap(server);
         adopt_complete(server);
     }

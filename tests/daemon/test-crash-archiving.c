@@ -4,9 +4,12 @@
 /* Deaths at each point while the archive is written: each line is in it afterwards, once, and in order. */
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/scenario.h"
 #include "lib/past.h"
+#include "lib/self.h"
 
 static const ScriptStep talk[] = {
     COMES('a', TCP, {"a", WELCOME("a") "nobody else is here." HELP}),
@@ -71,4 +74,129 @@ START_TEST(twice)
 }
 END_TEST
 
-SUITE_MAIN("crash-archiving", {at_every_point, 600}, {twice, 300})
+static void lock_den(Daemon *daemon)
+{
+    Client *founder = client_open(daemon, .listener = UNIX);
+
+    client_expect(founder, "-- Welcome to {any}");
+    client_say(founder, "/join #den\n/lock");
+    client_expect(founder, "-- #den is locked: only who is invited {any}");
+    client_say(founder, "/seen nobody");
+    client_expect(founder, "-- Nobody called nobody has been seen.");
+    daemon_end(daemon);
+    daemon_close_clients(daemon);
+}
+
+#define WITHOUT_ARCHIVE CRASH_CONFIG "[Archive]\nEnabled=no\n"
+
+enum { N_STRANGERS = 3 };
+
+/* What is said in #den from now on these do not hear. */
+static void expect_out(Daemon *daemon, Client *strangers[N_STRANGERS])
+{
+    Client *founder = client_open(daemon, .listener = UNIX);
+
+    client_expect(founder, "-- Welcome to {any}");
+    client_say(founder, "/join #den\nthe code is swordfish\n/quit");
+    client_expect(founder, "-- Goodbye.");
+    for (size_t i = 0; i < N_STRANGERS; i++) {
+        client_say(strangers[i], "/leave #nowhere");
+        client_expect_next(strangers[i], "!! {any}#nowhere{any}");
+    }
+}
+
+/* The service begins without its archive, and then a process goes on that has one and dies at that point: the
+ * room that strangers are in turns out to be locked. */
+static Daemon *begin_late(unsigned point, Client *strangers[N_STRANGERS])
+{
+    Daemon *daemon =
+        daemon_start(.program = DAEMON_FAULTY, .config = CRASH_CONFIG, .has_archive = true,
+                     .no_runtime_directory = true, .restarts = 6, .crash_at = {0, 0, point},
+                     .listeners = {
+                         [TCP] = {.kind = LISTENER_TCP4}, [UNIX] = {.kind = LISTENER_UNIX, .name = "local"}});
+
+    suite_note("point %u", point);
+    lock_den(daemon);
+    daemon_write_file(daemon, "chatd.conf", WITHOUT_ARCHIVE);
+    daemon_start_again(daemon);
+    for (size_t i = 0; i < N_STRANGERS; i++) {
+        strangers[i] = client_open(daemon, .listener = TCP);
+        client_expect_greeting(strangers[i]);
+        client_say(strangers[i], "/set joins off\n/join #den");
+        client_expect(strangers[i], "-- You are in #den now{any}");
+    }
+    daemon_kill(daemon);
+    daemon_write_file(daemon, "chatd.conf", CRASH_CONFIG);
+    daemon_start_again(daemon);
+    return daemon;
+}
+
+/* Each of them is put out and told so, once. */
+static bool put_out_late(unsigned point)
+{
+    Client *strangers[N_STRANGERS];
+    Daemon *daemon = begin_late(point, strangers);
+    size_t n_deaths;
+
+    for (size_t i = 0; i < N_STRANGERS; i++)
+        client_expect_next(strangers[i], "-- #den is locked. You are in #lobby now.");
+    n_deaths = script_n_deaths(daemon);
+    /* Or it is still to come to that point. */
+    if (n_deaths == 1) {
+        daemon_kill(daemon);
+        daemon_start_again(daemon);
+    }
+    expect_out(daemon, strangers);
+    daemon_stop(daemon);
+    return n_deaths > 1;
+}
+
+/* The process after that one has no archive again: if the room is locked by then, all are put out. */
+static bool put_out_without(unsigned point)
+{
+    uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
+    Client *strangers[N_STRANGERS];
+    Daemon *daemon = begin_late(point, strangers);
+    bool has_died;
+    char *rooms;
+
+    daemon_write_file(daemon, "chatd.conf", WITHOUT_ARCHIVE);
+    while (script_n_deaths(daemon) == 1 && !client_receive(strangers[N_STRANGERS - 1])) {
+        ck_assert_msg(now_usec() < deadline, "neither told nor dead");
+        (void) daemon_turn(daemon, -1, 0, deadline_exactly_in(0.0002));
+    }
+    has_died = script_n_deaths(daemon) > 1;
+    rooms = client_ask(strangers[0], "/rooms");
+    ck_assert_msg(strstr(rooms, "locked") == NULL || strstr(rooms, "#den (0, locked)") != NULL, "%s", rooms);
+    free(rooms);
+    if (!has_died) {
+        daemon_kill(daemon);
+        daemon_start_again(daemon);
+    }
+    daemon_stop(daemon);
+    return has_died;
+}
+
+static void at_each(bool (*dies_at)(unsigned point))
+{
+    unsigned n = 1;
+
+    while (dies_at(n))
+        n += crash_stride();
+    ck_assert_uint_gt(n, 60);
+    (void) fprintf(stderr, "died at %u crash points\n", n - 1);
+}
+
+START_TEST(late)
+{
+    at_each(put_out_late);
+}
+END_TEST
+
+START_TEST(late_and_without)
+{
+    at_each(put_out_without);
+}
+END_TEST
+
+SUITE_MAIN("crash-archiving", {at_every_point, 600}, {twice, 300}, {late, 600}, {late_and_without, 600})

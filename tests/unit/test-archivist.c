@@ -271,6 +271,17 @@ START_TEST(test_places)
 }
 END_TEST
 
+static QuestionState state_of_last(const World *world)
+{
+    Core *core = world->archivist->core;
+    QuestionState state;
+
+    (void) pthread_mutex_lock(&core->lock);
+    state = core->questions[ARCHIVIST_QUESTIONS - 1].state;
+    (void) pthread_mutex_unlock(&core->lock);
+    return state;
+}
+
 /* Answers that nobody comes for keep their places for a while. */
 START_TEST(test_abandoned)
 {
@@ -280,7 +291,7 @@ START_TEST(test_abandoned)
 
     world_begin(&world);
     ask_many(&world, ARCHIVIST_QUESTIONS, now);
-    WAIT_UNTIL(&world, world.archivist->core->questions[ARCHIVIST_QUESTIONS - 1].state == QUESTION_ANSWERED);
+    WAIT_UNTIL(&world, state_of_last(&world) == QUESTION_ANSWERED);
     now = clock_monotonic();
     ck_assert_uint_eq(archivist_due(world.archivist), UINT64_MAX);
     ck_assert_int_eq(archivist_ask(world.archivist, &last, now, NULL), RECALL_AWAITED);

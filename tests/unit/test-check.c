@@ -69,6 +69,10 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 2, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 3, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, notes_from), 0, NULL},
+    {HEADER, 0, FIELD(StateHeader, notes_from), UINT64_MAX, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, over[0].flags), UINT32_MAX, NULL}, /* of nothing */
+    {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE},         /* without a name */
     {HEADER, 0, FIELD(StateHeader, is_noting), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, is_noting), 2, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, today), UINT64_MAX, NULL},
@@ -97,7 +101,7 @@ static const Damage DAMAGES[] = {
     {SESSION, 0, FIELD(SessionRecord, settings), SETTING_ASCII << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, item_key), UINT8_MAX, NULL},
     {SESSION, 0, FIELD(SessionRecord, standing), STANDING_VERIFIED, "the flags of a session"}, /* over TCP */
-    {SESSION, 0, FIELD(SessionRecord, standing), STANDING_EXPELLED << 1, "the flags of a session"},
+    {SESSION, 0, FIELD(SessionRecord, standing), STANDING_SETTLED << 1, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, is_within_line), 2, "the flags of a session"},
     {SESSION, 0, FIELD(SessionRecord, peer.is_local), 2, "the flags of a session"},
     {SESSION, 5, FIELD(SessionRecord, peer.is_local), 31, "the flags of a session"}, /* by an account */
@@ -138,7 +142,9 @@ static const Damage DAMAGES[] = {
     {ROOM, 1, FIELD(RoomRecord, flags), ROOM_LOCKED, NULL},
     {ROOM, 1, FIELD(RoomRecord, flags), ROOM_CLOSING, NULL},
     {ROOM, 1, FIELD(RoomRecord, flags), ROOM_FOUNDED, "what is kept of a room"}, /* by nobody */
-    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_CLOSING << 1, "what is kept of a room"},
+    {ROOM, 0, FIELD(RoomRecord, flags), ROOM_STRANGERS, "what is kept of a room"},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_LOCKED | ROOM_STRANGERS, NULL},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_STRANGERS << 1, "what is kept of a room"},
     {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED, NULL},
     {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED | ROOM_CLOSING, "what is kept of a room"},
     {ROOM, 2, FIELD(RoomRecord, flags), 0, "what is kept of a room"}, /* and it has a founder */

@@ -119,6 +119,19 @@ static void describe_third(OldFile *old, const State *state)
     place_parts(old);
 }
 
+/* Without knowing which file its archive is, and what has ended since. */
+static void describe_fourth(OldFile *old, const State *state)
+{
+    StateHeader *header = &old->header;
+
+    describe(old, state);
+    header->layout = 4;
+    header->header_size = offsetof(StateHeader, archive_file);
+    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
+    old->size = 0;
+    place_parts(old);
+}
+
 static int write_old(const OldFile *old)
 {
     int fd = memfd_create("old", MFD_CLOEXEC);
@@ -244,6 +257,29 @@ START_TEST(test_read_third)
 }
 END_TEST
 
+START_TEST(test_read_fourth)
+{
+    const StateHeader *header;
+    OldFile old;
+    World world;
+
+    world_begin(&world);
+    world.harness->chat->state.header->archive.recalled = PAST_KNOWN;
+    describe_fourth(&old, &world.harness->chat->state);
+    ck_assert(harness_adopt(world.harness, write_old(&old)));
+    header = world.harness->chat->state.header;
+    ck_assert_uint_eq(header->layout, STATE_LAYOUT);
+    ck_assert_uint_eq(header->archive.recalled, PAST_KNOWN);
+    for (size_t i = 0; i < sizeof header->archive_file; i++)
+        ck_assert_uint_eq(header->archive_file[i], 0);
+    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
+        ck_assert_uint_eq(header->over[i].pos, 0);
+    ck_assert(harness_settle(world.harness));
+    harness_deliver(world.harness);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(test_read)
 {
     size_t n_before, n_after;
@@ -330,4 +366,4 @@ START_TEST(test_refused)
 }
 END_TEST
 
-UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_undone, test_refused)
+UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_read_fourth, test_undone, test_refused)

@@ -221,17 +221,12 @@ START_TEST(test_secrets)
 }
 END_TEST
 
-/* A crowd in rooms that turn out to be locked is more than one turn may put out: as soon as they have been
- * told, the next are, and nobody misses a line of it. */
-START_TEST(test_crowd)
+enum { N_GUESTS = 160, N_ROOMS = 6 };
+
+/* In rooms that turn out to be locked. */
+static Harness *crowd_new(RecalledKept *kept)
 {
-    enum { N_GUESTS = 160, N_ROOMS = 6 };
-    RecalledKept *kept = calloc(1, sizeof *kept);
-    Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
     Harness *harness = harness_new(NULL, N_GUESTS);
-    const StateHeader *header = harness->chat->state.header;
-    unsigned n_turns = 0;
-    bool is_all;
 
     harness->chat->is_past_unknown = true;
     for (unsigned i = 0; i < N_GUESTS; i++)
@@ -246,13 +241,12 @@ START_TEST(test_crowd)
             client_say(harness, harness->clients[i], "/join #%s", name);
     }
     harness_take_all(harness);
-    do {
-        is_all = recall_kept(harness->chat, &recalled) && !chat_turn_is_full(harness->chat);
-        ck_assert_uint_le(header->head - header->flushed, header->transcript_size / 4 + ENTRY_MAX_BYTES);
-        harness_deliver(harness);
-        n_turns++;
-    } while (!is_all);
-    ck_assert_uint_gt(n_turns, 1);
+    return harness;
+}
+
+/* Everybody was told once of each room, and is in none any more. */
+static void crowd_end(Harness *harness)
+{
     for (unsigned i = 0; i < N_GUESTS; i++) {
         const char *text = client_take(harness->clients[i]);
         unsigned n = 0;
@@ -265,9 +259,47 @@ START_TEST(test_crowd)
     }
     harness_check(harness);
     harness_free(harness);
+}
+
+/* That is more than one turn may put out: as soon as they have been told, the next are, and nobody misses a
+ * line of it. */
+START_TEST(test_crowd)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+    Harness *harness = crowd_new(kept);
+    const StateHeader *header = harness->chat->state.header;
+    unsigned n_turns = 0;
+    bool is_all;
+
+    do {
+        is_all = recall_kept(harness->chat, &recalled) && !chat_turn_is_full(harness->chat);
+        ck_assert_uint_le(header->head - header->flushed, header->transcript_size / 4 + ENTRY_MAX_BYTES);
+        harness_deliver(harness);
+        n_turns++;
+    } while (!is_all);
+    ck_assert_uint_gt(n_turns, 1);
+    crowd_end(harness);
+    free(kept);
+}
+END_TEST
+
+/* The process dies in the middle of that. The next one needs no archive to go on with it. */
+START_TEST(test_crowd_after_death)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+    Harness *harness = crowd_new(kept);
+
+    ck_assert(!recall_kept(harness->chat, &recalled));
+    while (harness_survive(harness), !keep_put_out_strangers(harness->chat))
+        harness_deliver(harness);
+    harness_survive(harness);
+    ck_assert(!harness->chat->has_strangers);
+    crowd_end(harness);
     free(kept);
 }
 END_TEST
 
 UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_kept_of,
-          test_crowd, test_secrets)
+          test_crowd, test_crowd_after_death, test_secrets)

@@ -157,9 +157,9 @@ START_TEST(test_rules_unread)
 
     scene_say(scene, "before");
     TURN_UNTIL(scene, is_written(scene));
-    ck_assert_uint_eq(*recalled, 1);
+    ck_assert_uint_eq(*recalled, PAST_KNOWN);
     neighbour_does(&scene->world, "INSERT INTO rules VALUES(5, 1, '', x'00', 0, 'root', 'root', '', 1)");
-    *recalled = 2;
+    *recalled = PAST_UNREADABLE;
     noting_begin(&scene->server);
     scene_say(scene, "after");
     TURN_UNTIL(scene, is_written(scene));
@@ -167,7 +167,7 @@ START_TEST(test_rules_unread)
     neighbour_does(&scene->world,
                    "INSERT INTO rules VALUES(6, (SELECT kind FROM rules WHERE id = 5), '', x'00',"
                    " 0, 'root', 'root', '', 1)");
-    *recalled = 1;
+    *recalled = PAST_KNOWN;
     noting_begin(&scene->server);
     scene_say(scene, "once more");
     TURN_UNTIL(scene, is_written(scene));
@@ -350,6 +350,90 @@ START_TEST(test_long_message)
 }
 END_TEST
 
+/* fay comes while the archive is off, which is turned on after that: what she had set is in force, and what
+ * was left for her is told. What she sets while it is off again stays. */
+START_TEST(test_came_while_off)
+{
+    Scene *scene = scene_new();
+    Client *fay = client_account(scene->harness, "fay", 1001);
+
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    client_say(scene->harness, fay, "/set bell on\n/ignore mallory\n/ignore trudy");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    fixture_change(scene->world.fixture, MESSAGE_OF_BOB);
+    scene_begin(scene, NULL, false);
+    fay = client_account(scene->harness, "fay", 1001);
+    for (unsigned i = 0; i < 3; i++)
+        scene_turn(scene);
+    client_say(scene->harness, fay, "/ignore walter");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    ck_assert_uint_eq(n_of(client_take(fay), "the tea is ready"), 1);
+    client_say(scene->harness, fay, "/ignore\n/set");
+    ck_assert_str_eq(client_take(fay), "-- You ignore walter, mallory, trudy.\n"
+                                       "-- time on, bell on, color off, joins on, mark unicode.\n");
+
+    scene_reload(scene, false);
+    client_say(scene->harness, fay, "/ignore mallory\n/set bell off");
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
+    remember_close(&scene->server, false);
+    harness_survive(scene->harness);
+    scene_serve(scene, true);
+    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
+    begin_anew(scene, "");
+    fay = client_account(scene->harness, "fay", 1001);
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    (void) client_take(fay);
+    client_say(scene->harness, fay, "/ignore\n/set");
+    ck_assert_str_eq(client_take(fay), "-- You ignore walter, trudy.\n"
+                                       "-- time on, bell off, color off, joins on, mark unicode.\n");
+    scene_free(scene);
+}
+END_TEST
+
+/* Somebody has the file when the service ends: what could not be written is told. */
+START_TEST(test_end_while_locked)
+{
+    Scene *scene = scene_new();
+    Client *fay = client_account(scene->harness, "fay", 1001);
+
+    (void) scene_hear(scene, fay, "/join #den");
+    (void) scene_hear(scene, fay, "/lock");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    client_say(scene->harness, fay, "/close #den");
+    scene_close(scene);
+    ck_assert_str_eq(scene->logged, "The archive could not be told that #den was closed, and may keep it.");
+    neighbour_does(&scene->world, "ROLLBACK");
+    scene_forget(scene);
+}
+END_TEST
+
+/* It is turned off while somebody has the file: what could not be written, and is not told again, is told to
+ * the log. */
+START_TEST(test_off_in_trouble)
+{
+    Scene *scene = scene_new();
+
+    scene_say(scene, "taken back");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "/undo");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    neighbour_does(&scene->world, "ROLLBACK");
+    ck_assert_str_eq(
+        scene->logged,
+        "The archive could not be told that a line of alice in #lobby was taken back, and may have it.");
+    scene_free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
           test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
-          test_long_message)
+          test_long_message, test_came_while_off, test_end_while_locked, test_off_in_trouble)

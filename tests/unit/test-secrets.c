@@ -4,48 +4,7 @@
 /* What was said in a locked room is told to nobody else, whatever the archive and the state know of each
  * other; and rooms come back whole, or not. */
 
-#include "chat/room.h"
-#include "unit/scene-fixture.h"
-
-#define SECRET "the secret of fay"
-
-static bool has_room(const Scene *scene, const char *room)
-{
-    const Name name = fixture_name(room);
-
-    return room_find(scene->harness->chat, &name) != SLOT_NONE;
-}
-
-/* fay, who makes #den and says something there, behind a lock. */
-static Client *fay_comes(Scene *scene)
-{
-    Client *fay = scene_account(scene, "fay", 1001);
-
-    (void) scene_hear(scene, fay, "/join #den");
-    (void) scene_hear(scene, fay, "/lock");
-    (void) scene_hear(scene, fay, SECRET);
-    return fay;
-}
-
-/* otto comes into #den, or makes it, and looks for what was said there. */
-static void expect_nothing_told(Scene *scene, bool may_found)
-{
-    static const char *const LINES[] = {"/history 100", "/search secret", "/lock",
-                                        "/history 100", "/search secret", "/history today"};
-    Client *otto = scene_account(scene, "otto", 1002);
-    const char *heard = scene_hear(scene, otto, "/join #den");
-
-    ck_assert_ptr_null(strstr(heard, SECRET));
-    ck_assert_ptr_nonnull(strstr(heard, "You are in #den now"));
-    ck_assert_int_eq(strstr(heard, "belongs to nobody") == NULL, may_found);
-    (void) scene_hear(scene, otto, "hello");
-    TURN_UNTIL(scene, !scene->server.config.archive_is_enabled || remember_trouble(&scene->server) != NULL ||
-                          is_written(scene));
-    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
-        heard = scene_hear(scene, otto, LINES[i]);
-        ck_assert_msg(strstr(heard, SECRET) == NULL, "%s: %s", LINES[i], heard);
-    }
-}
+#include "unit/secrets-fixture.h"
 
 /* The ring ends before the archive has heard of the lock; of the end it hears. */
 START_TEST(test_lock_unheard)
@@ -110,8 +69,8 @@ START_TEST(test_bad_rows)
                                          "INSERT INTO rooms(key, name, is_kept) VALUES('y', char(7), 1);"
                                          "INSERT INTO rules VALUES(9, 1, 'x', x'', 0, 'x', char(7), '', 1)");
     scene_open(scene);
-    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != 0);
-    ck_assert_uint_eq(scene->harness->chat->state.header->archive.recalled, 1);
+    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != PAST_UNKNOWN);
+    ck_assert_uint_eq(scene->harness->chat->state.header->archive.recalled, PAST_KNOWN);
     otto = scene_account(scene, "otto", 1002);
     ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
                      "!! #den is locked: by invitation only. Ask fay for one.\n");
@@ -129,7 +88,7 @@ START_TEST(test_bad_founder)
     scene_close(scene);
     fixture_change(scene->world.fixture, "UPDATE rooms SET founder = char(7) WHERE key = 'den'");
     scene_open(scene);
-    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != 0);
+    TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != PAST_UNKNOWN);
     expect_nothing_told(scene, false);
     scene_free(scene);
 }

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* SPDX-FileCopyrightText: The chatd authors */
+
+/* Rooms that end while their archive is off, or does not hear of it: they do not come back, and what was said
+ * in them is told to nobody, but what is said in others of that name stays. */
+
+#include <stdio.h>
+
+#include "chat/keep.h"
+#include "chat/over.h"
+#include "unit/secrets-fixture.h"
+
+static void turn_off(Scene *scene)
+{
+    TURN_UNTIL(scene, is_written(scene));
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+}
+
+/* #den, #fen and #glen are locked, and the topic of the lobby: then the archive is off, and #den is closed,
+ * #glen is closed and made again by otto, and #fen and the topic are opened. Nothing of that comes back, nor
+ * is what was said behind a lock told, but to who is in the room that was opened. */
+START_TEST(test_over_while_off)
+{
+    static const char *const BEFORE[] = {"/join #glen", "/lock", SECRET,
+                                         "/join #fen",  "/hide", "of the open"},
+                             *const MEANWHILE[] = {"/close #den", "/close #glen", "/hide off"};
+    Scene *scene = scene_new();
+    Client *root = scene_account(scene, "root", 0), *otto, *fay = fay_comes(scene);
+
+    for (size_t i = 0; i < N_ELEMENTS(BEFORE); i++)
+        (void) scene_hear(scene, fay, BEFORE[i]);
+    (void) scene_hear(scene, root, "/topic tea");
+    (void) scene_hear(scene, root, "/lock topic");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    for (size_t i = 0; i < N_ELEMENTS(MEANWHILE); i++)
+        (void) scene_hear(scene, fay, MEANWHILE[i]);
+    (void) scene_hear(scene, root, "/lock topic off");
+    scene_turn(scene);
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/join #glen"), "You are in #glen now, alone."));
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 0);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'of the open'"), 1);
+    scene_open(scene);
+    expect_nothing_told(scene, true);
+    otto = scene->harness->clients[scene->harness->n_clients - 1];
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/join #fen"), "of the open"));
+    scene_free(scene);
+}
+END_TEST
+
+/* The ring ends before the archive has heard of the end of a room: that is told once more. */
+START_TEST(test_end_unheard)
+{
+    static char line[900];
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene);
+
+    memset(line, 'x', sizeof line - 1);
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    (void) scene_hear(scene, fay, "/close #den");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
+        scene_say(scene, line);
+    expect_nothing_told(scene, false);
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 0);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
+/* fay closes #den while the archive is off, and somebody makes it again. */
+static Client *make_again(Scene *scene, const char *nick, uint32_t uid)
+{
+    Client *fay = fay_comes(scene), *maker;
+
+    turn_off(scene);
+    (void) scene_hear(scene, fay, "/close #den");
+    scene_turn(scene);
+    maker = uid == 1001 ? fay : scene_account(scene, nick, uid);
+    (void) scene_hear(scene, maker, "/join #den");
+    return maker;
+}
+
+/* What that one sets, and sets back, is not what fay had set. */
+START_TEST(test_opened_again)
+{
+    Scene *scene = scene_new();
+    Client *otto = make_again(scene, "otto", 1002);
+
+    (void) scene_hear(scene, otto, "/lock");
+    (void) scene_hear(scene, otto, "/lock off");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/history 100"), SECRET));
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/search secret"), SECRET));
+    scene_free(scene);
+}
+END_TEST
+
+/* Not even if it is fay who makes and locks it again, and invites somebody. */
+START_TEST(test_locked_again)
+{
+    Scene *scene = scene_new();
+    Client *fay = make_again(scene, "fay", 1001), *otto = scene_account(scene, "otto", 1002);
+
+    (void) scene_hear(scene, fay, "/lock");
+    (void) scene_hear(scene, fay, "/invite otto");
+    (void) scene_hear(scene, otto, "/join #den");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/history 100"), SECRET));
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
+    scene_free(scene);
+}
+END_TEST
+
+/* Whoever asks in the very turn in which the archive is open is told nothing either. */
+START_TEST(test_asked_at_once)
+{
+    static const char QUESTION[] = "/history 100";
+    Scene *scene = scene_new();
+    Client *otto = make_again(scene, "otto", 1002);
+    Harness *harness = scene->harness;
+    unsigned n_answered = 0;
+
+    (void) scene_hear(scene, otto, "/lock");
+    scene_reload(scene, true);
+    while (n_answered < 20) {
+        chat_set_time(harness->chat, clock_monotonic(), clock_wall());
+        remember_take(&scene->server);
+        if (!command_must_wait(harness->chat, otto->session, QUESTION, sizeof QUESTION - 1)) {
+            client_say(harness, otto, "%s", QUESTION);
+            n_answered++;
+        }
+        scene_turn(scene);
+    }
+    ck_assert_ptr_null(strstr(client_take(otto), SECRET));
+    scene_free(scene);
+}
+END_TEST
+
+/* What was said in the new one stays: with the archive on again, and if it was in trouble all the time. */
+START_TEST(test_lines_of_new)
+{
+    Scene *scene = scene_new();
+    Client *otto = make_again(scene, "otto", 1002);
+
+    scene_reload(scene, true);
+    client_say(scene->harness, otto, "in the open");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    scene_free(scene);
+}
+END_TEST
+
+START_TEST(test_lines_after_trouble)
+{
+    static char line[900];
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *otto;
+
+    memset(line, 'x', sizeof line - 1);
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    (void) scene_hear(scene, fay, "/close #den");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
+        scene_say(scene, line);
+    otto = scene_account(scene, "otto", 1002);
+    (void) scene_hear(scene, otto, "/join #den");
+    (void) scene_hear(scene, otto, "in the open");
+    /* The next process has that to tell, too. */
+    remember_close(&scene->server, false);
+    harness_survive(scene->harness);
+    scene_serve(scene, true);
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_ptr_null(over_next(scene->harness->chat, 0, UINT64_MAX));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
+/* As many as are remembered, and one more, which is told to the log. */
+START_TEST(test_many)
+{
+    Scene *scene = scene_new();
+    Config config;
+    Chat *chat;
+
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    fixture_change(scene->world.fixture,
+                   "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 257)"
+                   " INSERT INTO rooms(key, name, is_kept, flags) SELECT 'r' || i, 'r' || i, 1, 2 FROM n");
+    harness_config(&config);
+    config.max_rooms = 300;
+    scene_begin(scene, &config, true);
+    turn_off(scene);
+    chat = scene->harness->chat;
+    ck_assert_uint_eq(chat_n_rooms(chat), 1);
+    for (unsigned i = 1; i <= LIMIT_ROOMS_OVER + 1; i++) {
+        char text[16];
+        Name name;
+
+        (void) snprintf(text, sizeof text, "r%u", i);
+        name = fixture_name(text);
+        ck_assert_uint_eq(scene->n_logged, 0);
+        chat_reserve(chat, SLOT_NONE);
+        keep_close(chat, room_find(chat, &name), SLOT_NONE);
+        chat_commit(chat);
+    }
+    ck_assert_str_eq(scene->logged,
+                     "The archive could not be told that nothing is kept of #r1 any more, and may keep it.");
+    harness_survive(scene->harness);
+    scene_serve(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_uint_eq(scene->n_logged, 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
+    scene_forget(scene);
+}
+END_TEST
+
+UNIT_MAIN("over", test_over_while_off, test_end_unheard, test_opened_again, test_locked_again,
+          test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many)
