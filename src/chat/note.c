@@ -5,6 +5,7 @@
 
 #include "base/macro.h"
 #include "chat/note.h"
+#include "chat/over.h"
 #include "chat/person.h"
 
 #define UP_TO(member) (offsetof(Note, member) + sizeof(((Note *) NULL)->member))
@@ -82,11 +83,6 @@ size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry)
     (void) entry_write(ret_entry, &draft);
     ret_entry->pos = over->pos;
     return ret_entry->size;
-}
-
-bool note_is_of_what_is_kept(const Note *note)
-{
-    return note->kind != NOTE_SEEN && note->kind != NOTE_MESSAGE && note->kind != NOTE_TAKEN_BACK;
 }
 
 static bool is_name(const Name *name)
@@ -178,10 +174,12 @@ static void lose(const Chat *chat, const Entry *entry, const Note *note)
     }
 }
 
-/* By host/noting.h, and chat/over.h. */
-static bool is_told_again(const Note *note)
+/* By host/noting.h, or as something that is over. */
+static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos)
 {
-    return note->kind == NOTE_ROOM_CLOSED || note->kind == NOTE_ROOM_OPENED || note->kind == NOTE_UNINVITED;
+    if (note->kind == NOTE_ROOM_CLOSED || note->kind == NOTE_ROOM_OPENED)
+        return over_next(chat, pos, pos + 1) != NULL;
+    return note->kind == NOTE_UNINVITED;
 }
 
 void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last)
@@ -194,6 +192,6 @@ void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last)
         return;
     for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size)
         if (entry->kind == ENTRY_NOTE && pos >= from && note_read(entry, &note) &&
-            (is_last || !is_told_again(&note)))
+            (is_last || !is_told_again(chat, &note, pos)))
             lose(chat, entry, &note);
 }

@@ -122,8 +122,6 @@ typedef struct Note {
 uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
 /* The note as it was, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
 size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry);
-/* Whether it changes what a file keeps; the others add to it, or are of a line of this state. */
-bool note_is_of_what_is_kept(const Note *note);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
 /*

@@ -111,7 +111,6 @@ typedef struct StateHeader {
     uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/remember.c */
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
     uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
-    uint64_t notes_from;                  /* position; what was kept before this was noted for another file */
     RoomOver over[LIMIT_ROOMS_OVER];
     STATE_NEXT_FIELDS
 } StateHeader;

@@ -440,6 +440,7 @@ static void open_again(Writing *writing)
     core->status.is_open = true;
     core->status.n_openings++;
     memcpy(core->status.file, writing->file, sizeof core->status.file);
+    core->status.is_begun = writing->epoch == 1;
     core->status.pos = core->status.committed = pos;
     core->status.n_lines = core->status.n_done_lines = n_lines;
     tell_if_well(writing);

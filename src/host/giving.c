@@ -17,19 +17,9 @@ static bool is_line(const Entry *entry)
     return entry_is_speech(entry) && !entry->is_recalled;
 }
 
-/* What a file that was there before this one was told of rules, rooms and people this one is told anew. */
-static bool is_of_other_file(const Chat *chat, const Entry *entry)
+static bool is_for_archive(const Entry *entry)
 {
-    Note note;
-
-    return entry->kind == ENTRY_NOTE && entry->pos < chat->state.header->notes_from &&
-           (!note_read(entry, &note) || note_is_of_what_is_kept(&note));
-}
-
-static bool is_for_archive(const Chat *chat, const Entry *entry)
-{
-    return is_line(entry) || entry->kind == ENTRY_TOPIC ||
-           (entry->kind == ENTRY_NOTE && !is_of_other_file(chat, entry));
+    return is_line(entry) || entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_NOTE;
 }
 
 uint64_t giving_lines_before(const Chat *chat, uint64_t end)
@@ -67,15 +57,36 @@ static uint64_t entry_from(const Chat *chat, uint64_t from)
     return entry != NULL ? pos : chat->state.header->head;
 }
 
+void giving_mark(Chat *chat, uint64_t from)
+{
+    ArchiveMark *mark = &chat->state.header->archive;
+    uint64_t n_before = from == UINT64_MAX ? 0 : giving_lines_before(chat, from);
+
+    mark = state_edit(&chat->state, mark, sizeof *mark);
+    mark->from = from;
+    mark->n_before = n_before;
+    chat_commit(chat);
+}
+
+/* It has had nothing of this state, and is not the one that the state has read. */
+static bool is_other_file(const Server *server)
+{
+    const StateHeader *header = server->chat->state.header;
+    const ArchivistStatus *status = &server->remember.status;
+
+    return header->archive.recalled != PAST_UNKNOWN && status->pos == 0 &&
+           memcmp(status->file, header->archive_file, STATE_ID_BYTES) != 0;
+}
+
 void giving_begin(Server *server)
 {
     Remember *remember = &server->remember;
     const ArchiveMark *mark = &server->chat->state.header->archive;
 
     remember->n_openings = remember->status.n_openings;
-    if (mark->recalled != PAST_UNKNOWN &&
-        memcmp(remember->status.file, server->chat->state.header->archive_file, STATE_ID_BYTES) != 0)
-        recalling_begin_anew(server);
+    remember->due = UINT64_MAX;
+    if (is_other_file(server))
+        recalling_begin_other(server);
     remember->reached = remember->status.pos;
     remember->given = entry_from(server->chat, remember->status.pos);
     remember->n_lines = remember->status.n_lines;
@@ -120,9 +131,9 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
     }
     collect_over(server, remember->reached, pos, ret_batch);
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
-        if (is_for_archive(server->chat, entry) && ret_batch->n + entry->size > sizeof remember->entries)
+        if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
             break;
-        if (is_for_archive(server->chat, entry)) {
+        if (is_for_archive(entry)) {
             memcpy(remember->entries + ret_batch->n, entry, entry->size);
             ret_batch->n += entry->size;
         }
@@ -152,7 +163,7 @@ static bool give_batch(Server *server)
     return true;
 }
 
-static bool has_more(const Server *server)
+bool giving_has_more(const Server *server)
 {
     const Remember *remember = &server->remember;
 
@@ -165,7 +176,7 @@ void giving_run(Server *server)
 {
     Remember *remember = &server->remember;
 
-    while (giving_is_possible(server) && has_more(server)) {
+    while (giving_is_possible(server) && giving_has_more(server)) {
         remember->is_refused = !give_batch(server);
         if (!remember->is_refused)
             continue;
@@ -177,5 +188,5 @@ void giving_run(Server *server)
 
 bool giving_is_done(const Server *server)
 {
-    return giving_is_possible(server) && !has_more(server);
+    return giving_is_possible(server) && !giving_has_more(server);
 }

@@ -15,11 +15,15 @@ typedef struct Server Server;
 
 /* How many lines there were before a position, since the state began. */
 uint64_t giving_lines_before(const Chat *chat, uint64_t end);
+/* What is said from there on is for the archive; UINT64_MAX: nothing is. A transaction. */
+void giving_mark(Chat *chat, uint64_t from);
 /* The archive has been opened, and says up to where it is. */
 void giving_begin(Server *server);
 /* Whether there is anything that it could be given to: not before the state has what the archive knew, nor in
  * a transaction, of which entries may still go. */
 bool giving_is_possible(const Server *server);
+/* Whether there is something that it has not been given. */
+bool giving_has_more(const Server *server);
 /* Gives it all that is new, as far as it takes it. */
 void giving_run(Server *server);
 /* Whether it has been given all there is. */

@@ -142,19 +142,28 @@ void recalling_begin(Server *server)
     chat->is_past_unknown = false;
 }
 
-void recalling_begin_anew(Server *server)
+static void read_anew(Server *server)
 {
-    StateHeader *header = server->chat->state.header;
+    Chat *chat = server->chat;
 
-    /* Wherever the process dies here: the next one sees that it is another file. */
-    header->notes_from = header->head;
+    /* It is not told how rooms of this state ended, nor given what was said in them: it may have others of
+     * these names. */
+    giving_mark(chat, chat->state.header->head);
     crash_point();
-    over_forget(server->chat, UINT64_MAX);
-    mail_ask_anew(server->chat);
+    over_forget(chat, UINT64_MAX);
+    mail_ask_anew(chat);
     crash_point();
-    noting_begin(server);
-    crash_point();
-    header->archive.recalled = PAST_UNKNOWN;
-    server->chat->is_past_unknown = true;
+    chat->state.header->archive.recalled = PAST_UNKNOWN; /* one store */
+    chat->is_past_unknown = true;
     server->remember.next_try = server->remember.give_up = 0;
+}
+
+void recalling_begin_other(Server *server)
+{
+    noting_begin(server);
+    /* Wherever the process dies before: the next one sees that it is another file. */
+    if (!server->remember.status.is_begun)
+        read_anew(server);
+    else
+        memcpy(server->chat->state.header->archive_file, server->remember.status.file, STATE_ID_BYTES);
 }

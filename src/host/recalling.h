@@ -15,6 +15,7 @@ typedef struct Server Server;
 RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_recalled);
 /* What the archive knows becomes part of the state, if it is not yet, and as far as answers are there. */
 void recalling_begin(Server *server);
-/* The file is not the one of which the state has what it knew: a new one, or another. What it has counts,
- * too, and then it is told of what the state has. */
-void recalling_begin_anew(Server *server);
+/* The file is not the one that the state has read, and has had nothing of it. One that was begun for this
+ * state has nothing else either, and is given all there is. Another one, as when its disk comes late, is
+ * asked for what it has, which counts, too; and then it is told of what is the case. */
+void recalling_begin_other(Server *server);

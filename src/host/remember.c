@@ -39,18 +39,6 @@ bool remember_path(char path[REMEMBER_PATH_MAX])
 
 /* Beginning and ending */
 
-/* What is said from there on is for the archive. */
-static void mark_from(Chat *chat, uint64_t from)
-{
-    ArchiveMark *mark = &chat->state.header->archive;
-    uint64_t n_before = from == UINT64_MAX ? 0 : giving_lines_before(chat, from);
-
-    mark = state_edit(&chat->state, mark, sizeof *mark);
-    mark->from = from;
-    mark->n_before = n_before;
-    chat_commit(chat);
-}
-
 /* Of `n` lines since the state began the archive knows, or need not know, so many. */
 static void tell_missing(Server *server, uint64_t n, uint64_t n_done)
 {
@@ -90,7 +78,7 @@ static void begin(Server *server)
     remember->is_on = true;
     remember->n_rules = remember->n_rooms = remember->n_people = 0;
     if (header->archive.from == UINT64_MAX) {
-        mark_from(server->chat, header->head);
+        giving_mark(server->chat, header->head);
         noting_begin(server);
     }
     server->chat->archived = header->archive.from;
@@ -130,7 +118,7 @@ static void end(Server *server)
     remember->is_on = false;
     server->chat->recall = NULL;
     server->chat->is_past_unknown = false;
-    mark_from(server->chat, UINT64_MAX);
+    giving_mark(server->chat, UINT64_MAX);
     input_look_again(server);
 }
 
@@ -302,8 +290,11 @@ void remember_tick(Server *server)
         return;
     recalling_begin(server);
     noting_go_on(server);
-    if (remember->given >= header->head || !giving_is_possible(server) ||
-        (remember->is_refused && server->chat->now < remember->due))
+    if (!giving_has_more(server)) {
+        remember->due = UINT64_MAX;
+        return;
+    }
+    if (!giving_is_possible(server) || (remember->is_refused && server->chat->now < remember->due))
         return;
     remember->due = MIN(remember->due, server->chat->now + GROUP_USEC);
     /* One turn appends up to a quarter of the transcript more. */
@@ -320,7 +311,9 @@ uint64_t remember_due(const Server *server)
         return UINT64_MAX;
     if (server->chat->state.header->is_noting && giving_is_possible(server))
         return 0;
-    due = MIN(remember->due, archivist_due(remember->archivist));
+    due = archivist_due(remember->archivist);
+    if (giving_is_possible(server))
+        due = MIN(due, remember->due);
     if (remember->next_try > 0)
         due = MIN(due, remember->next_try);
     return remember_is_ready(server) ? due : MIN(due, remember->hold_until);

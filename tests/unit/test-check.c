@@ -69,8 +69,6 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 2, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 3, ARCHIVE},
-    {HEADER, 0, FIELD(StateHeader, notes_from), 0, NULL},
-    {HEADER, 0, FIELD(StateHeader, notes_from), UINT64_MAX, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, over[0].flags), UINT32_MAX, NULL}, /* of nothing */
     {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE},         /* without a name */
     {HEADER, 0, FIELD(StateHeader, is_noting), 1, NULL},

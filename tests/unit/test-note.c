@@ -185,8 +185,9 @@ START_TEST(test_lost)
          "may have it."},
         {NOTE_DELETED,
          "bob -: The archive could not be told to delete lines of bob in #lobby, and may have them."},
-        {NOTE_ROOM_CLOSED, NULL},
-        {NOTE_ROOM_OPENED, NULL},
+        {NOTE_ROOM_CLOSED, "alice -: The archive could not be told that #lobby was closed, and may keep it."},
+        {NOTE_ROOM_OPENED, "alice -: The archive could not be told that nothing is kept of #lobby any more, "
+                           "and may keep it locked."},
         {NOTE_UNINVITED, NULL},
     };
     Harness *harness = harness_new(NULL, 4);
@@ -247,6 +248,7 @@ START_TEST(test_told_again)
             if (NOTES[j].kind != kinds[i])
                 continue;
             pos = append(harness, alice, &NOTES[j])->pos;
+            chat->state.header->over[3].pos = pos;
             lost = (Lost){0};
             note_lose(chat, pos, chat->state.header->head, false);
             ck_assert_uint_eq(lost.n, kinds[i] == NOTE_MESSAGE);

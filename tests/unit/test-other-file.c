@@ -154,8 +154,8 @@ START_TEST(test_death)
 }
 END_TEST
 
-/* What this state has noted for the early one, of rooms of the same names, is not for it; nor is what fay has
- * not set. */
+/* What this state has said in the early one, and noted of rooms of the same names, is not for it; nor is what
+ * fay has not set. */
 START_TEST(test_notes_of_before)
 {
     Scene *scene = begin_early();
@@ -188,4 +188,42 @@ START_TEST(test_back_again)
 }
 END_TEST
 
-UNIT_MAIN("other-file", test_other_file, test_off_and_on, test_death, test_notes_of_before, test_back_again)
+/* The file is removed: all that is in memory is given to the new one, and how it went on with it. */
+START_TEST(test_new_file)
+{
+    Scene *scene = scene_new();
+    Client *otto = scene_account(scene, "otto", 1002), *fay;
+    const char *heard;
+
+    (void) scene_hear(scene, otto, "/set bell on");
+    (void) scene_hear(scene, otto, "/quit");
+    fay = fay_comes(scene);
+    (void) scene_hear(scene, fay, "/topic of fay");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world,
+                   "INSERT INTO messages VALUES(5, 1795348984000000, 'bob', 'bob', 0, 0, 1002, 'otto',"
+                   " 'otto', 'the tea is ready')");
+    otto = scene_account(scene, "otto", 1002);
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    ck_assert_ptr_nonnull(strstr(client_take(otto), "the tea is ready"));
+    (void) scene_hear(scene, otto, "/quit");
+    (void) scene_hear(scene, fay, "/close #den");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_int_eq(unlink(scene->world.fixture->path), 0);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    heard = scene_hear(scene, otto, "/join #den");
+    ck_assert_ptr_null(strstr(heard, "of fay"));
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/history 100"), SECRET));
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/search secret"), SECRET));
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/set"), "bell on"));
+    scene_free(scene);
+}
+END_TEST
+
+UNIT_MAIN("other-file", test_other_file, test_off_and_on, test_death, test_notes_of_before, test_back_again,
+          test_new_file)

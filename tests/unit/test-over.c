@@ -237,5 +237,21 @@ START_TEST(test_many)
 }
 END_TEST
 
+/* It is told although nothing else is. */
+START_TEST(test_nothing_else)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene);
+
+    turn_off(scene);
+    (void) scene_hear(scene, fay, "/close #den");
+    scene->harness->chat->state.header->archive.recalled = PAST_UNREADABLE;
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, over_next(scene->harness->chat, 0, UINT64_MAX) == NULL);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 0);
+    scene_free(scene);
+}
+END_TEST
+
 UNIT_MAIN("over", test_over_while_off, test_end_unheard, test_opened_again, test_locked_again,
-          test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many)
+          test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many, test_nothing_else)

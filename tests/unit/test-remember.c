@@ -434,6 +434,33 @@ START_TEST(test_off_in_trouble)
 }
 END_TEST
 
+/* Nothing is due while somebody has the file, but to try again. */
+START_TEST(test_rest_in_trouble)
+{
+    Scene *scene = scene_new();
+    uint64_t until;
+
+    scene_say(scene, "before");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "one");
+    TURN_UNTIL(scene, scene->server.remember.due < UINT64_MAX);
+    scene_ask(scene, &(Recall){.kind = RECALL_SEEN, .nick = fixture_key("bea")}, NULL);
+    scene_say(scene, "two");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    until = clock_monotonic() + 2 * USEC_PER_SEC;
+    while (clock_monotonic() < until) {
+        scene_turn(scene);
+        if (!scene->server.remember.status.is_open)
+            ck_assert_uint_gt(remember_due(&scene->server), scene->harness->chat->now);
+    }
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
           test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
-          test_long_message, test_came_while_off, test_end_while_locked, test_off_in_trouble)
+          test_long_message, test_came_while_off, test_end_while_locked, test_off_in_trouble,
+          test_rest_in_trouble)
