@@ -142,13 +142,13 @@ void recalling_begin(Server *server)
     chat->is_past_unknown = false;
 }
 
-static void read_anew(Server *server)
+static void read_anew(Server *server, uint64_t from)
 {
     Chat *chat = server->chat;
 
     /* It is not told how rooms of this state ended, nor given what was said in them: it may have others of
      * these names. */
-    giving_mark(chat, chat->state.header->head);
+    giving_mark(chat, from);
     crash_point();
     over_forget(chat, UINT64_MAX);
     mail_ask_anew(chat);
@@ -158,12 +158,12 @@ static void read_anew(Server *server)
     server->remember.next_try = server->remember.give_up = 0;
 }
 
-void recalling_begin_other(Server *server)
+void recalling_begin_other(Server *server, uint64_t from)
 {
     noting_begin(server);
     /* Wherever the process dies before: the next one sees that it is another file. */
     if (!server->remember.status.is_begun)
-        read_anew(server);
+        read_anew(server, from);
     else
         memcpy(server->chat->state.header->archive_file, server->remember.status.file, STATE_ID_BYTES);
 }

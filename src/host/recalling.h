@@ -17,5 +17,6 @@ RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_
 void recalling_begin(Server *server);
 /* The file is not the one that the state has read, and has had nothing of it. One that was begun for this
  * state has nothing else either, and is given all there is. Another one, as when its disk comes late, is
- * asked for what it has, which counts, too; and then it is told of what is the case. */
-void recalling_begin_other(Server *server);
+ * asked for what it has, which counts, too; then it is told of what is the case, and given what was said from
+ * there on. */
+void recalling_begin_other(Server *server, uint64_t from);

@@ -314,7 +314,8 @@ uint64_t remember_due(const Server *server)
     due = archivist_due(remember->archivist);
     if (giving_is_possible(server))
         due = MIN(due, remember->due);
-    if (remember->next_try > 0)
+    if (remember->next_try > 0 && remember->status.is_open &&
+        server->chat->state.header->archive.recalled == PAST_UNKNOWN)
         due = MIN(due, remember->next_try);
     return remember_is_ready(server) ? due : MIN(due, remember->hold_until);
 }

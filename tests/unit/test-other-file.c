@@ -90,10 +90,11 @@ static void notice(Scene *scene)
     TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
 }
 
-/* All that was in it still is. */
-static void end_late(Scene *scene)
+/* All that was in it still is, and what was said when nobody had noticed so far. */
+static void end_late(Scene *scene, int n_said)
 {
     scene_close(scene);
+    ck_assert_int_ge(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'hello'"), n_said);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rules"), 1);
@@ -133,7 +134,7 @@ START_TEST(test_off_and_on)
     scene_reload(scene, false);
     scene_reload(scene, true);
     TURN_UNTIL(scene, is_written(scene));
-    end_late(scene);
+    end_late(scene, 0);
 }
 END_TEST
 
@@ -150,7 +151,7 @@ START_TEST(test_death)
     harness_survive(scene->harness);
     scene_serve(scene, true);
     TURN_UNTIL(scene, is_written(scene));
-    end_late(scene);
+    end_late(scene, 0);
 }
 END_TEST
 
@@ -168,7 +169,7 @@ START_TEST(test_notes_of_before)
     swap_late(scene);
     notice(scene);
     ck_assert_ptr_nonnull(strstr(scene_hear(scene, fay, "/ignore"), "mallory"));
-    end_late(scene);
+    end_late(scene, 1);
 }
 END_TEST
 
@@ -184,7 +185,7 @@ START_TEST(test_back_again)
     notice(scene);
     swap_late(scene);
     notice(scene);
-    end_late(scene);
+    end_late(scene, 0);
 }
 END_TEST
 

@@ -121,8 +121,9 @@ START_TEST(test_locked_again)
     scene_reload(scene, true);
     TURN_UNTIL(scene, is_written(scene));
     ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/history 100"), SECRET));
+    scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
-    scene_free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -160,9 +161,10 @@ START_TEST(test_lines_of_new)
     scene_reload(scene, true);
     client_say(scene->harness, otto, "in the open");
     TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    scene_free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -248,8 +250,9 @@ START_TEST(test_nothing_else)
     scene->harness->chat->state.header->archive.recalled = PAST_UNREADABLE;
     scene_reload(scene, true);
     TURN_UNTIL(scene, over_next(scene->harness->chat, 0, UINT64_MAX) == NULL);
+    scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 0);
-    scene_free(scene);
+    scene_forget(scene);
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 
 /* The chat's memory as the loop has it, with threads, a file, and somebody else who has that file too. */
 
+#include "host/giving.h"
 #include "unit/scene-fixture.h"
 #include "unit/unit.h"
 
@@ -460,7 +461,55 @@ START_TEST(test_rest_in_trouble)
 }
 END_TEST
 
+static void fill_queue(Core *core, bool is_full)
+{
+    (void) pthread_mutex_lock(&core->lock);
+    core->n_bytes += is_full ? (size_t) ARCHIVIST_QUEUE_BYTES : -(size_t) ARCHIVIST_QUEUE_BYTES;
+    (void) pthread_mutex_unlock(&core->lock);
+}
+
+/* What was refused before a trouble is given after it. */
+START_TEST(test_refused)
+{
+    Scene *scene = scene_new();
+    Remember *remember = &scene->server.remember;
+
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_say(scene, "one");
+    giving_run(&scene->server);
+    fill_queue(remember->archivist->core, true);
+    scene_say(scene, "two");
+    giving_run(&scene->server);
+    ck_assert(remember->is_refused);
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    fill_queue(remember->archivist->core, false);
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines"), 2);
+    scene_forget(scene);
+}
+END_TEST
+
+/* What could not be read is not tried for ever. */
+START_TEST(test_given_up)
+{
+    Scene *scene = scene_new();
+
+    TURN_UNTIL(scene, is_written(scene));
+    scene->server.remember.next_try = 1;
+    ck_assert_uint_gt(remember_due(&scene->server), scene->harness->chat->now);
+    scene->harness->chat->state.header->archive.recalled = PAST_UNKNOWN;
+    ck_assert_uint_eq(remember_due(&scene->server), 1);
+    scene->server.remember.status.is_open = false;
+    ck_assert_uint_gt(remember_due(&scene->server), 1);
+    scene_free(scene);
+}
+END_TEST
+
 UNIT_MAIN("remember", test_mail, test_person, test_removed, test_off_and_on, test_end_after_off_and_on,
           test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
           test_long_message, test_came_while_off, test_end_while_locked, test_off_in_trouble,
-          test_rest_in_trouble)
+          test_rest_in_trouble, test_refused, test_given_up)

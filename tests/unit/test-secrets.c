@@ -30,8 +30,9 @@ START_TEST(test_lock_unheard)
     TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
     TURN_UNTIL(scene, is_written(scene));
     expect_nothing_told(scene, true);
+    scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    scene_free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -51,8 +52,9 @@ START_TEST(test_enabled_later)
     scene_reload(scene, true);
     TURN_UNTIL(scene, is_written(scene));
     expect_nothing_told(scene, true);
+    scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    scene_free(scene);
+    scene_forget(scene);
 }
 END_TEST
 
