@@ -49,7 +49,7 @@ static void chat_reclaim(void *userdata, uint64_t tail)
     const Chat *chat = userdata;
 
     if (chat->recall != NULL)
-        note_lose(userdata, chat->archived, tail, false);
+        note_lose(chat, chat->archived, tail, false);
     session_lose(userdata, tail);
 }
 

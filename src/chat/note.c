@@ -182,7 +182,7 @@ static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos)
     return note->kind == NOTE_UNINVITED;
 }
 
-void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last)
+void note_lose(const Chat *chat, uint64_t from, uint64_t end, bool is_last)
 {
     uint64_t pos = chat->state.header->tail;
     const Entry *entry;

@@ -128,4 +128,4 @@ bool note_read(const Entry *entry, Note *ret_note);
  * What lies between is about to be overwritten, and the archive has not got it: of what can not be told again
  * the log is told. With `is_last` nothing will be told again.
  */
-void note_lose(Chat *chat, uint64_t from, uint64_t end, bool is_last);
+void note_lose(const Chat *chat, uint64_t from, uint64_t end, bool is_last);

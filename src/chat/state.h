@@ -62,7 +62,7 @@ enum {
     PAST_UNREADABLE, /* but for what the archive has and could not be read */
 };
 
-/* What an archive has to know of the transcript: host/remember.h. */
+/* What an archive has to know of the transcript: host/giving.h. */
 typedef struct ArchiveMark {
     uint64_t from; /* position; what was said before this is not for it. UINT64_MAX: nothing is, for now */
     uint64_t n_dropped; /* lines that were said and have been overwritten, since the state began */
@@ -108,7 +108,7 @@ typedef struct StateHeader {
     uint8_t id[STATE_ID_BYTES];    /* random: which state it is, also when it is copied; from layout 4 on */
     ArchiveMark archive;
     uint32_t invite_size, max_invites;
-    uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/remember.c */
+    uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/noting.h */
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
     uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
     RoomOver over[LIMIT_ROOMS_OVER];

@@ -68,31 +68,19 @@ void giving_mark(Chat *chat, uint64_t from)
     chat_commit(chat);
 }
 
-/* It has had nothing of this state, and is not the one that the state has read. (Which one that was did not
- * stand in a state of layout 4.) */
-static bool is_other_file(const Server *server)
-{
-    static const uint8_t unknown[STATE_ID_BYTES];
-    const StateHeader *header = server->chat->state.header;
-    const ArchivistStatus *status = &server->remember.status;
-
-    return header->archive.recalled != PAST_UNKNOWN && status->pos == 0 &&
-           memcmp(header->archive_file, unknown, STATE_ID_BYTES) != 0 &&
-           memcmp(header->archive_file, status->file, STATE_ID_BYTES) != 0;
-}
-
 void giving_begin(Server *server)
 {
     Remember *remember = &server->remember;
     const StateHeader *header = server->chat->state.header;
     const ArchiveMark *mark = &header->archive;
+    bool is_other = memcmp(header->archive_file, remember->status.file, STATE_ID_BYTES) != 0;
     /* What the one before has not got; if that is not known, nothing. */
     uint64_t from = remember->n_openings > 0 ? MAX(server->chat->archived, header->tail) : header->head;
 
     remember->n_openings = remember->status.n_openings;
     remember->due = UINT64_MAX;
     remember->is_refused = false;
-    if (is_other_file(server))
+    if (is_other && header->archive.recalled != PAST_UNKNOWN)
         recalling_begin_other(server, from);
     remember->reached = remember->status.pos;
     remember->given = entry_from(server->chat, remember->status.pos);

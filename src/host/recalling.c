@@ -160,10 +160,17 @@ static void read_anew(Server *server, uint64_t from)
 
 void recalling_begin_other(Server *server, uint64_t from)
 {
-    noting_begin(server);
-    /* Wherever the process dies before: the next one sees that it is another file. */
-    if (!server->remember.status.is_begun)
-        read_anew(server, from);
+    static const uint8_t none[STATE_ID_BYTES]; /* in what was a state of layout 4 */
+    StateHeader *header = server->chat->state.header;
+    const ArchivistStatus *status = &server->remember.status;
+    bool is_read = status->pos > 0 || memcmp(header->archive_file, none, sizeof none) == 0;
+
+    /* Wherever the process dies here: the next one sees that it is another file. */
+    if (status->pos == 0)
+        noting_begin(server);
+    crash_point();
+    if (is_read || status->is_begun)
+        memcpy(header->archive_file, status->file, STATE_ID_BYTES);
     else
-        memcpy(server->chat->state.header->archive_file, server->remember.status.file, STATE_ID_BYTES);
+        read_anew(server, from);
 }

@@ -87,7 +87,7 @@ static void begin(Server *server)
     remember->n_openings = remember->next_try = remember->give_up = 0;
     remember->is_refused = false;
     remember->n_told_aside = 0;
-    remember->given = header->tail;
+    remember->given = remember->reached = header->tail;
     remember->due = UINT64_MAX;
     if (header->archive.recalled == PAST_UNKNOWN && chat_n_sessions(server->chat) == 0)
         remember->hold_until = server->chat->now + HOLD_USEC;
@@ -235,11 +235,10 @@ static void tell(Server *server)
     Remember *remember = &server->remember;
     const ArchivistStatus *status = &remember->status;
 
-    if (status->n_aside != remember->n_told_aside) {
+    if (status->n_aside != remember->n_told_aside)
         log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_ASIDE},
                   "The archive was damaged, and a new one was begun. The damaged one is in %s.",
                   status->aside);
-    }
     remember->n_told_aside = status->n_aside;
     if (status->answer == remember->told)
         return;

@@ -3,6 +3,7 @@
 
 /* Deaths at each point while the archive is written: each line is in it afterwards, once, and in order. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,9 +106,24 @@ static void expect_out(Daemon *daemon, Client *strangers[N_STRANGERS])
     }
 }
 
-/* The service begins without its archive, and then a process goes on that has one and dies at that point: the
- * room that strangers are in turns out to be locked. */
-static Daemon *begin_late(unsigned point, Client *strangers[N_STRANGERS])
+static void move_archive(const Daemon *daemon, const char *from, const char *to)
+{
+    static const char *const PARTS[] = {"", "-wal", "-shm"};
+    char old[PAST_PATH], new[PAST_PATH];
+
+    for (size_t i = 0; i < N_ELEMENTS(PARTS); i++) {
+        (void) snprintf(old, sizeof old, "%s/%s%s", daemon->state_directory, from, PARTS[i]);
+        (void) snprintf(new, sizeof new, "%s/%s%s", daemon->state_directory, to, PARTS[i]);
+        ck_assert(rename(old, new) == 0 || (i > 0 && errno == ENOENT));
+    }
+}
+
+/* What the service begins with until its archive comes. */
+typedef enum Until { UNTIL_NOTHING, UNTIL_OTHER_FILE } Until;
+
+/* The service begins without its archive, or with another one in its place, and then a process goes on that
+ * has it and dies at that point: the room that strangers are in turns out to be locked. */
+static Daemon *begin_late(unsigned point, Until until, Client *strangers[N_STRANGERS])
 {
     Daemon *daemon =
         daemon_start(.program = DAEMON_FAULTY, .config = CRASH_CONFIG, .has_archive = true,
@@ -117,7 +133,10 @@ static Daemon *begin_late(unsigned point, Client *strangers[N_STRANGERS])
 
     suite_note("point %u", point);
     lock_den(daemon);
-    daemon_write_file(daemon, "chatd.conf", WITHOUT_ARCHIVE);
+    if (until == UNTIL_NOTHING)
+        daemon_write_file(daemon, "chatd.conf", WITHOUT_ARCHIVE);
+    else
+        move_archive(daemon, "archive.db", "late.db");
     daemon_start_again(daemon);
     for (size_t i = 0; i < N_STRANGERS; i++) {
         strangers[i] = client_open(daemon, .listener = TCP);
@@ -125,17 +144,25 @@ static Daemon *begin_late(unsigned point, Client *strangers[N_STRANGERS])
         client_say(strangers[i], "/set joins off\n/join #den");
         client_expect(strangers[i], "-- You are in #den now{any}");
     }
+    if (until == UNTIL_OTHER_FILE) {
+        client_say(strangers[0], "/seen nobody");
+        client_expect_next(strangers[0], "-- Nobody called nobody has been seen.");
+    }
     daemon_kill(daemon);
     daemon_write_file(daemon, "chatd.conf", CRASH_CONFIG);
+    if (until == UNTIL_OTHER_FILE) {
+        move_archive(daemon, "archive.db", "early.db");
+        move_archive(daemon, "late.db", "archive.db");
+    }
     daemon_start_again(daemon);
     return daemon;
 }
 
 /* Each of them is put out and told so, once. */
-static bool put_out_late(unsigned point)
+static bool put_out(unsigned point, Until until)
 {
     Client *strangers[N_STRANGERS];
-    Daemon *daemon = begin_late(point, strangers);
+    Daemon *daemon = begin_late(point, until, strangers);
     size_t n_deaths;
 
     for (size_t i = 0; i < N_STRANGERS; i++)
@@ -151,12 +178,22 @@ static bool put_out_late(unsigned point)
     return n_deaths > 1;
 }
 
+static bool put_out_late(unsigned point)
+{
+    return put_out(point, UNTIL_NOTHING);
+}
+
+static bool put_out_swapped(unsigned point)
+{
+    return put_out(point, UNTIL_OTHER_FILE);
+}
+
 /* The process after that one has no archive again: if the room is locked by then, all are put out. */
 static bool put_out_without(unsigned point)
 {
     uint64_t deadline = deadline_in(SECONDS_TO_ANSWER);
     Client *strangers[N_STRANGERS];
-    Daemon *daemon = begin_late(point, strangers);
+    Daemon *daemon = begin_late(point, UNTIL_NOTHING, strangers);
     bool has_died;
     char *rooms;
 
@@ -193,10 +230,17 @@ START_TEST(late)
 }
 END_TEST
 
+START_TEST(swapped)
+{
+    at_each(put_out_swapped);
+}
+END_TEST
+
 START_TEST(late_and_without)
 {
     at_each(put_out_without);
 }
 END_TEST
 
-SUITE_MAIN("crash-archiving", {at_every_point, 600}, {twice, 300}, {late, 600}, {late_and_without, 600})
+SUITE_MAIN("crash-archiving", {at_every_point, 600}, {twice, 300}, {late, 600}, {swapped, 600},
+           {late_and_without, 600})

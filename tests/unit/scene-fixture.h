@@ -129,6 +129,16 @@ static inline RecallState scene_ask(Scene *scene, const Recall *recall, Recalled
     return scene->harness->chat->recall(scene->harness->chat->recall_userdata, recall, ret_recalled);
 }
 
+/* The ring overwrites all that is in it. */
+static inline void scene_fill_ring(Scene *scene)
+{
+    static char line[900];
+
+    memset(line, 'x', sizeof line - 1);
+    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
+        scene_say(scene, line);
+}
+
 static inline void scene_reload(Scene *scene, bool is_enabled)
 {
     uint64_t before = clock_monotonic();
@@ -136,6 +146,13 @@ static inline void scene_reload(Scene *scene, bool is_enabled)
     scene->server.config.archive_is_enabled = is_enabled;
     remember_set(&scene->server);
     ck_assert_uint_lt(clock_monotonic() - before, USEC_PER_SEC / 5);
+}
+
+/* And the threads have ended. */
+static inline void scene_turn_off(Scene *scene)
+{
+    scene_reload(scene, false);
+    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
 }
 
 static inline int64_t number_in_file(Scene *scene, const char *sql)

@@ -105,15 +105,19 @@ static void describe_first(OldFile *old, const State *state)
     place_parts(old);
 }
 
+/* Of that layout, which had so many bytes of the header. */
+static void describe_header(OldFile *old, const State *state, uint32_t layout, size_t n)
+{
+    describe(old, state);
+    old->header.layout = layout;
+    old->header.header_size = (uint32_t) n;
+    old->parts[0] = (Part){&old->header, 0, n, 1, 0};
+}
+
 /* Without knowing which state it is, and how far the archive. */
 static void describe_third(OldFile *old, const State *state)
 {
-    StateHeader *header = &old->header;
-
-    describe(old, state);
-    header->layout = 3;
-    header->header_size = offsetof(StateHeader, id);
-    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
+    describe_header(old, state, 3, offsetof(StateHeader, id));
     describe_old_rooms(old, state);
     old->size = 0;
     place_parts(old);
@@ -122,12 +126,7 @@ static void describe_third(OldFile *old, const State *state)
 /* Without knowing which file its archive is, and what has ended since. */
 static void describe_fourth(OldFile *old, const State *state)
 {
-    StateHeader *header = &old->header;
-
-    describe(old, state);
-    header->layout = 4;
-    header->header_size = offsetof(StateHeader, archive_file);
-    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
+    describe_header(old, state, 4, offsetof(StateHeader, archive_file));
     old->size = 0;
     place_parts(old);
 }

@@ -126,8 +126,7 @@ START_TEST(test_off_and_on)
 {
     Scene *scene = begin_early();
 
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_turn_off(scene);
     swap_late(scene);
     scene_reload(scene, true);
     wait_until_open(scene);
@@ -170,6 +169,33 @@ START_TEST(test_notes_of_before)
     notice(scene);
     ck_assert_ptr_nonnull(strstr(scene_hear(scene, fay, "/ignore"), "mallory"));
     end_late(scene, 1);
+}
+END_TEST
+
+/* A state that does not say which file it has read, as one of layout 4: the one that it is found with is
+ * that, and when it has gone the new one is given what is in force. */
+START_TEST(test_unknown_file)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene);
+
+    TURN_UNTIL(scene, is_written(scene));
+    remember_close(&scene->server, false);
+    harness_survive(scene->harness);
+    memset(scene->harness->chat->state.header->archive_file, 0, STATE_ID_BYTES);
+    scene_serve(scene, true);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_mem_eq(scene->harness->chat->state.header->archive_file, scene->server.remember.status.file,
+                     STATE_ID_BYTES);
+    (void) scene_hear(scene, fay, "/topic of fay");
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_int_eq(unlink(scene->world.fixture->path), 0);
+    notice(scene);
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
+    scene_forget(scene);
 }
 END_TEST
 
@@ -226,5 +252,5 @@ START_TEST(test_new_file)
 }
 END_TEST
 
-UNIT_MAIN("other-file", test_other_file, test_off_and_on, test_death, test_notes_of_before, test_back_again,
-          test_new_file)
+UNIT_MAIN("other-file", test_other_file, test_off_and_on, test_death, test_notes_of_before, test_unknown_file,
+          test_back_again, test_new_file)

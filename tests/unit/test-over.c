@@ -10,13 +10,6 @@
 #include "chat/over.h"
 #include "unit/secrets-fixture.h"
 
-static void turn_off(Scene *scene)
-{
-    TURN_UNTIL(scene, is_written(scene));
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
-}
-
 /* #den, #fen and #glen are locked, and the topic of the lobby: then the archive is off, and #den is closed,
  * #glen is closed and made again by otto, and #fen and the topic are opened. Nothing of that comes back, nor
  * is what was said behind a lock told, but to who is in the room that was opened. */
@@ -33,8 +26,7 @@ START_TEST(test_over_while_off)
     (void) scene_hear(scene, root, "/topic tea");
     (void) scene_hear(scene, root, "/lock topic");
     TURN_UNTIL(scene, is_written(scene));
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_turn_off(scene);
     for (size_t i = 0; i < N_ELEMENTS(MEANWHILE); i++)
         (void) scene_hear(scene, fay, MEANWHILE[i]);
     (void) scene_hear(scene, root, "/lock topic off");
@@ -55,20 +47,23 @@ START_TEST(test_over_while_off)
 }
 END_TEST
 
-/* The ring ends before the archive has heard of the end of a room: that is told once more. */
-START_TEST(test_end_unheard)
+/* fay closes #den while somebody has the file, and the ring has no word of it any more. */
+static void close_unheard(Scene *scene, Client *fay)
 {
-    static char line[900];
-    Scene *scene = scene_new();
-    Client *fay = fay_comes(scene);
-
-    memset(line, 'x', sizeof line - 1);
     TURN_UNTIL(scene, is_written(scene));
     neighbour_does(&scene->world, "BEGIN IMMEDIATE");
     (void) scene_hear(scene, fay, "/close #den");
     TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
-    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
-        scene_say(scene, line);
+    scene_fill_ring(scene);
+}
+
+/* The ring ends before the archive has heard of the end of a room: that is told once more. */
+START_TEST(test_end_unheard)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene);
+
+    close_unheard(scene, fay);
     expect_nothing_told(scene, false);
     neighbour_does(&scene->world, "ROLLBACK");
     TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
@@ -85,7 +80,8 @@ static Client *make_again(Scene *scene, const char *nick, uint32_t uid)
 {
     Client *fay = fay_comes(scene), *maker;
 
-    turn_off(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_turn_off(scene);
     (void) scene_hear(scene, fay, "/close #den");
     scene_turn(scene);
     maker = uid == 1001 ? fay : scene_account(scene, nick, uid);
@@ -152,6 +148,15 @@ START_TEST(test_asked_at_once)
 }
 END_TEST
 
+/* What was said in the new #den is there, and nothing of the old one. */
+static void end_in_the_open(Scene *scene)
+{
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    scene_forget(scene);
+}
+
 /* What was said in the new one stays: with the archive on again, and if it was in trouble all the time. */
 START_TEST(test_lines_of_new)
 {
@@ -161,26 +166,16 @@ START_TEST(test_lines_of_new)
     scene_reload(scene, true);
     client_say(scene->harness, otto, "in the open");
     TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    scene_forget(scene);
+    end_in_the_open(scene);
 }
 END_TEST
 
 START_TEST(test_lines_after_trouble)
 {
-    static char line[900];
     Scene *scene = scene_new();
     Client *fay = fay_comes(scene), *otto;
 
-    memset(line, 'x', sizeof line - 1);
-    TURN_UNTIL(scene, is_written(scene));
-    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
-    (void) scene_hear(scene, fay, "/close #den");
-    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
-    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
-        scene_say(scene, line);
+    close_unheard(scene, fay);
     otto = scene_account(scene, "otto", 1002);
     (void) scene_hear(scene, otto, "/join #den");
     (void) scene_hear(scene, otto, "in the open");
@@ -191,10 +186,7 @@ START_TEST(test_lines_after_trouble)
     neighbour_does(&scene->world, "ROLLBACK");
     TURN_UNTIL(scene, is_written(scene));
     ck_assert_ptr_null(over_next(scene->harness->chat, 0, UINT64_MAX));
-    scene_close(scene);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'in the open'"), 1);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
-    scene_forget(scene);
+    end_in_the_open(scene);
 }
 END_TEST
 
@@ -213,7 +205,8 @@ START_TEST(test_many)
     harness_config(&config);
     config.max_rooms = 300;
     scene_begin(scene, &config, true);
-    turn_off(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_turn_off(scene);
     chat = scene->harness->chat;
     ck_assert_uint_eq(chat_n_rooms(chat), 1);
     for (unsigned i = 1; i <= LIMIT_ROOMS_OVER + 1; i++) {
@@ -245,7 +238,8 @@ START_TEST(test_nothing_else)
     Scene *scene = scene_new();
     Client *fay = fay_comes(scene);
 
-    turn_off(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_turn_off(scene);
     (void) scene_hear(scene, fay, "/close #den");
     scene->harness->chat->state.header->archive.recalled = PAST_UNREADABLE;
     scene_reload(scene, true);

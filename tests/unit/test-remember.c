@@ -207,8 +207,7 @@ START_TEST(test_off_while_locked)
     neighbour_does(&scene->world, "BEGIN IMMEDIATE");
     scene_say(scene, "one");
     scene_say(scene, "two");
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_turn_off(scene);
     ck_assert_int_eq(remember_fd(&scene->server), -1);
     ck_assert_uint_eq(scene->n_logged, 1);
     ck_assert_str_eq(scene->logged,
@@ -425,8 +424,7 @@ START_TEST(test_off_in_trouble)
     neighbour_does(&scene->world, "BEGIN IMMEDIATE");
     scene_say(scene, "/undo");
     TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_turn_off(scene);
     neighbour_does(&scene->world, "ROLLBACK");
     ck_assert_str_eq(
         scene->logged,

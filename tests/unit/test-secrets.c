@@ -9,11 +9,9 @@
 /* The ring ends before the archive has heard of the lock; of the end it hears. */
 START_TEST(test_lock_unheard)
 {
-    static char line[900];
     Scene *scene = scene_new();
     Client *fay;
 
-    memset(line, 'x', sizeof line - 1);
     fay = scene_account(scene, "fay", 1001);
     (void) scene_hear(scene, fay, "/join #den");
     scene_say(scene, "hello");
@@ -22,8 +20,7 @@ START_TEST(test_lock_unheard)
     scene_say(scene, "hello");
     TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
     (void) scene_hear(scene, fay, "/lock");
-    for (unsigned i = 0; i < 2 * scene->harness->chat->state.header->transcript_size / sizeof line; i++)
-        scene_say(scene, line);
+    scene_fill_ring(scene);
     (void) scene_hear(scene, fay, SECRET);
     (void) scene_hear(scene, fay, "/close");
     neighbour_does(&scene->world, "ROLLBACK");
@@ -58,11 +55,16 @@ START_TEST(test_enabled_later)
 }
 END_TEST
 
+static void expect_locked(Scene *scene)
+{
+    ck_assert_str_eq(scene_hear(scene, scene_account(scene, "otto", 1002), "/join #den"),
+                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+}
+
 /* What can not be a name keeps no lock from coming back. */
 START_TEST(test_bad_rows)
 {
     Scene *scene = scene_new();
-    Client *otto;
 
     (void) fay_comes(scene);
     TURN_UNTIL(scene, is_written(scene));
@@ -73,9 +75,7 @@ START_TEST(test_bad_rows)
     scene_open(scene);
     TURN_UNTIL(scene, scene->harness->chat->state.header->archive.recalled != PAST_UNKNOWN);
     ck_assert_uint_eq(scene->harness->chat->state.header->archive.recalled, PAST_KNOWN);
-    otto = scene_account(scene, "otto", 1002);
-    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
-                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    expect_locked(scene);
     scene_free(scene);
 }
 END_TEST
@@ -124,16 +124,14 @@ static Client *begin_without_place(Scene *scene, const char *sql)
 START_TEST(test_many_invited)
 {
     Scene *scene = scene_new();
-    Client *fay, *otto;
+    Client *fay;
 
     fay = begin_without_place(
         scene, "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
                " INSERT INTO invites SELECT rooms.id, 'x' || i, 'x' || i, 2000 + i FROM n, rooms"
                " WHERE rooms.key = 'den'");
     (void) scene_hear(scene, fay, "/close #aaa");
-    otto = scene_account(scene, "otto", 1002);
-    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
-                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    expect_locked(scene);
     scene_free(scene);
 }
 END_TEST
@@ -211,15 +209,14 @@ END_TEST
 START_TEST(test_uninvited_while_off)
 {
     Scene *scene = scene_new();
-    Client *fay = fay_comes(scene), *otto;
+    Client *fay = fay_comes(scene);
 
     (void) scene_account(scene, "otto", 1002);
     (void) scene_account(scene, "dora", 1003);
     (void) scene_hear(scene, fay, "/invite otto");
     (void) scene_hear(scene, fay, "/invite dora");
     TURN_UNTIL(scene, is_written(scene));
-    scene_reload(scene, false);
-    TURN_UNTIL(scene, scene->server.remember.ending == NULL);
+    scene_turn_off(scene);
     (void) scene_hear(scene, fay, "/uninvite otto");
     scene_reload(scene, true);
     TURN_UNTIL(scene, is_written(scene));
@@ -227,9 +224,7 @@ START_TEST(test_uninvited_while_off)
     ck_assert_int_eq(number_in_file(scene, "SELECT sum(uid) FROM invites"), 1003);
     scene_open(scene);
     TURN_UNTIL(scene, is_written(scene));
-    otto = scene_account(scene, "otto", 1002);
-    ck_assert_str_eq(scene_hear(scene, otto, "/join #den"),
-                     "!! #den is locked: by invitation only. Ask fay for one.\n");
+    expect_locked(scene);
     scene_free(scene);
 }
 END_TEST
