@@ -225,10 +225,12 @@ static bool is_boundary(const Check *check, uint64_t pos)
     return false;
 }
 
-static bool over_is_fine(const StateHeader *header, const RoomOver *over)
+static bool over_is_fine(const StateHeader *header, const RoomOver *over, const RoomGiven *given)
 {
     return over->pos < header->head && over->pos % 8 == 0 && (over->flags & ~(uint32_t) ROOM_SET) == 0 &&
-           is_boolean(&over->is_open) && name_is_fine(&over->name);
+           over->how <= OVER_GIVEN && name_is_fine(&over->name) &&
+           (over->how != OVER_GIVEN ||
+            (name_is_fine(&given->founder) && (given->former.n == 0 || name_is_fine(&given->former))));
 }
 
 /* Of what the archive is given, and told. */
@@ -241,7 +243,7 @@ static bool mark_is_fine(const Check *check)
         header->is_noting > 1)
         return false;
     for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        if (header->over[i].pos != 0 && !over_is_fine(header, &header->over[i]))
+        if (header->over[i].pos != 0 && !over_is_fine(header, &header->over[i], &header->given[i]))
             return false;
     return mark->from == UINT64_MAX || mark->from < header->tail || is_boundary(check, mark->from);
 }

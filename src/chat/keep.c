@@ -72,25 +72,40 @@ static void set_flag(Chat *chat, uint32_t room, uint32_t flag, bool is_on)
     record->flags = is_on ? record->flags | flag : record->flags & ~flag;
 }
 
-/* Tells the archive what is kept of a room now, or that nothing is any more. */
-static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept, uint32_t how)
+static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
 {
     const RoomRecord *record = &chat->state.rooms[room];
-    bool is_kept = keep_is_kept(chat, room);
-    uint64_t pos;
     Note note;
 
-    if (!was_kept && !is_kept)
-        return;
     memset(&note, 0, sizeof note);
-    note.kind = is_kept ? NOTE_ROOM : NOTE_ROOM_OPENED;
+    note.kind = kind;
     note.room.founder = record->founder;
     note.room.founder_uid = record->founder_uid;
     note.room.flags = record->flags & ROOM_SET;
     note.room.how = how;
-    pos = note_append(chat, room, session, &note);
-    if (!is_kept)
-        over_add(chat, room, 0, true, pos);
+    return note;
+}
+
+/* Tells the archive what is kept of a room now, or that nothing is any more. */
+static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept, uint32_t how)
+{
+    bool is_kept = keep_is_kept(chat, room);
+    const Note note = noted(chat, room, is_kept ? NOTE_ROOM : NOTE_ROOM_OPENED, how);
+
+    if (is_kept)
+        note_append(chat, room, session, &note);
+    else if (was_kept)
+        over_add(chat, room, &note, note_append(chat, room, session, &note));
+}
+
+/* Tells it who has the room now, and who had it. */
+static void note_given(Chat *chat, uint32_t room, uint32_t session, const Name *former, uint32_t former_uid)
+{
+    Note note = noted(chat, room, NOTE_ROOM, NOTE_ROOM_GIVEN_BY);
+
+    note.room.former = *former;
+    note.room.former_uid = former_uid;
+    over_add(chat, room, &note, note_append(chat, room, session, &note));
 }
 
 /* That it was locked or hidden may be what the archive has not heard of. */
@@ -162,15 +177,22 @@ int keep_found(Chat *chat, uint32_t room, uint32_t session, uint32_t founder)
 {
     const SessionRecord *person = session_record(chat, founder);
     bool was_kept = keep_is_kept(chat, room);
+    uint32_t former_uid;
     RoomRecord *record;
+    Name former;
 
     if (count_founded(chat, founder) >= LIMIT_ROOMS_FOUNDED)
         return KEEP_TOO_MANY;
     record = state_edit_room(&chat->state, room);
+    former = record->founder;
+    former_uid = record->founder_uid;
     record->flags |= ROOM_FOUNDED;
     record->founder = person->nick;
     record->founder_uid = person->peer.uid;
-    note_room(chat, room, session, was_kept, was_kept ? NOTE_ROOM_GIVEN : 0);
+    if (was_kept)
+        note_given(chat, room, session, &former, former_uid);
+    else
+        note_room(chat, room, session, was_kept, 0);
     return 0;
 }
 
@@ -217,7 +239,7 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
     record->founder_uid = 0;
     invite_remove_all(chat, room);
     if (was_kept)
-        over_add(chat, room, note.room.flags, false, note_append(chat, room, session, &note));
+        over_add(chat, room, &note, note_append(chat, room, session, &note));
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else

@@ -11,7 +11,7 @@
 #include "chat/keep.h"
 #include "chat/lifecycle.h"
 #include "chat/mail.h"
-#include "chat/note.h"
+#include "chat/over.h"
 #include "chat/restore.h"
 #include "chat/room.h"
 #include "chat/rule.h"
@@ -49,7 +49,7 @@ static void chat_reclaim(void *userdata, uint64_t tail)
     const Chat *chat = userdata;
 
     if (chat->recall != NULL)
-        note_lose(chat, chat->archived, tail, false);
+        over_lose_notes(chat, chat->archived, tail, false);
     session_lose(userdata, tail);
 }
 

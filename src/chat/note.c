@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/macro.h"
 #include "chat/note.h"
-#include "chat/over.h"
 #include "chat/person.h"
 
 #define UP_TO(member) (offsetof(Note, member) + sizeof(((Note *) NULL)->member))
@@ -65,23 +63,19 @@ uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
     return transcript_append(&chat->transcript, &draft);
 }
 
-size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry)
+size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry)
 {
-    EntryDraft draft = {.kind = ENTRY_NOTE,
-                        .room = SLOT_NONE,
-                        .to = PERSON_NOBODY,
-                        .wall = wall,
-                        .room_name = over->name.bytes,
-                        .room_name_n = over->name.n};
-    Note note;
+    const EntryDraft draft = {.kind = ENTRY_NOTE,
+                              .room = SLOT_NONE,
+                              .to = PERSON_NOBODY,
+                              .wall = wall,
+                              .room_name = room->bytes,
+                              .room_name_n = room->n,
+                              .text = (const char *) note,
+                              .text_n = note_size(note)};
 
-    memset(&note, 0, sizeof note);
-    note.kind = over->is_open ? NOTE_ROOM_OPENED : NOTE_ROOM_CLOSED;
-    note.room.flags = over->flags;
-    draft.text = (const char *) &note;
-    draft.text_n = note_size(&note);
     (void) entry_write(ret_entry, &draft);
-    ret_entry->pos = over->pos;
+    ret_entry->pos = pos;
     return ret_entry->size;
 }
 
@@ -108,7 +102,7 @@ bool note_read(const Entry *entry, Note *ret_note)
     case NOTE_RULE:
         return is_name(&note.rule.whom) && is_name(&note.rule.by) && note.rule.reason_n <= LIMIT_REASON_BYTES;
     case NOTE_ROOM:
-        return is_name(&note.room.founder);
+        return is_name(&note.room.founder) && is_name(&note.room.former);
     case NOTE_INVITED:
     case NOTE_UNINVITED:
         return is_name(&note.invited.name);
@@ -129,69 +123,51 @@ bool note_read(const Entry *entry, Note *ret_note)
     }
 }
 
-static void lose(const Chat *chat, const Entry *entry, const Note *note)
+void note_tell_lost(const Log *log, const Note *note, const char *nick, const char *room)
 {
-    char nick[NAME_MAX_BYTES + 1], room[NAME_MAX_BYTES + 1];
     LogEvent event = {.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_LOST, .nick = nick, .room = room};
 
-    (void) snprintf(nick, sizeof nick, "%.*s", entry->nick_n, entry_nick(entry));
-    (void) snprintf(room, sizeof room, "%.*s", entry->room_n, entry_room(entry));
     switch (note->kind) {
-    case NOTE_MESSAGE:
-        event.whom = note->message.to.bytes;
-        log_event(chat->log, event, "The message that %s left for %s could not be archived, and is lost.",
-                  nick, event.whom);
-        break;
-    case NOTE_TAKEN_BACK:
-        event.nick = note->taken_back.nick.bytes;
-        log_event(chat->log, event,
-                  "The archive could not be told that a line of %s in #%s was taken back, and may have it.",
-                  event.nick, room);
-        break;
-    case NOTE_DELETED:
-        event.nick = note->deleted.nick.bytes;
-        log_event(chat->log, event,
-                  "The archive could not be told to delete lines of %s in #%s, and may have them.",
-                  event.nick, room);
+    case NOTE_ROOM:
+        event.whom = note->room.founder.bytes;
+        if (note->room.how & NOTE_ROOM_GIVEN_BY)
+            log_event(log, event,
+                      "The archive could not be told that #%s was handed over to %s, and may delete what was "
+                      "said in it before.",
+                      room, event.whom);
         break;
     case NOTE_ROOM_CLOSED:
-        log_event(chat->log, event, "The archive could not be told that #%s was closed, and may keep it.",
-                  room);
+        log_event(log, event, "The archive could not be told that #%s was closed, and may keep it.", room);
         break;
     case NOTE_ROOM_OPENED:
         log_event(
-            chat->log, event,
+            log, event,
             "The archive could not be told that nothing is kept of #%s any more, and may keep it locked.",
             room);
         break;
     case NOTE_UNINVITED:
         event.whom = note->invited.name.bytes;
         log_event(
-            chat->log, event,
+            log, event,
             "The archive could not be told that %s is not invited into #%s any more, and may keep that.",
             event.whom, room);
         break;
+    case NOTE_MESSAGE:
+        event.whom = note->message.to.bytes;
+        log_event(log, event, "The message that %s left for %s could not be archived, and is lost.", nick,
+                  event.whom);
+        break;
+    case NOTE_TAKEN_BACK:
+        event.nick = note->taken_back.nick.bytes;
+        log_event(log, event,
+                  "The archive could not be told that a line of %s in #%s was taken back, and may have it.",
+                  event.nick, room);
+        break;
+    case NOTE_DELETED:
+        event.nick = note->deleted.nick.bytes;
+        log_event(log, event,
+                  "The archive could not be told to delete lines of %s in #%s, and may have them.",
+                  event.nick, room);
+        break;
     }
-}
-
-/* By host/noting.h, or as something that is over. */
-static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos)
-{
-    if (note->kind == NOTE_ROOM_CLOSED || note->kind == NOTE_ROOM_OPENED)
-        return over_next(chat, pos, pos + 1) != NULL;
-    return note->kind == NOTE_UNINVITED;
-}
-
-void note_lose(const Chat *chat, uint64_t from, uint64_t end, bool is_last)
-{
-    uint64_t pos = chat->state.header->tail;
-    const Entry *entry;
-    Note note;
-
-    if (from >= end)
-        return;
-    for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size)
-        if (entry->kind == ENTRY_NOTE && pos >= from && note_read(entry, &note) &&
-            (is_last || !is_told_again(chat, &note, pos)))
-            lose(chat, entry, &note);
 }

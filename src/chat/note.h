@@ -41,8 +41,9 @@ typedef struct NoteRule {
 
 /* Bits of NoteRoom.how. */
 enum {
-    NOTE_ROOM_GIVEN = 1, /* by who had it, or an operator */
+    NOTE_ROOM_GIVEN = 1, /* by whoever had it, or an operator: of a version that did not say who that was */
     NOTE_ROOM_WHOLE = 2, /* who was invited is not any more, and those who are follow */
+    NOTE_ROOM_GIVEN_BY = 4, /* `former`, or an operator */
 };
 
 typedef struct NoteRoom {
@@ -50,6 +51,8 @@ typedef struct NoteRoom {
     uint32_t founder_uid;
     uint32_t flags; /* RoomRecord.flags; of a room that is closed, those that it had */
     uint32_t how;
+    Name former; /* who had it; empty: nobody */
+    uint32_t former_uid;
 } NoteRoom;
 
 typedef struct NoteInvited {
@@ -120,12 +123,10 @@ typedef struct Note {
 
 /* From a session, about a room; either may be SLOT_NONE. Returns its position. Belongs to a transaction. */
 uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
-/* The note as it was, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
-size_t note_write_over(const RoomOver *over, uint64_t wall, Entry *ret_entry);
+/* A note about a room of that name, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
+size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
-/*
- * What lies between is about to be overwritten, and the archive has not got it: of what can not be told again
- * the log is told. With `is_last` nothing will be told again.
- */
-void note_lose(const Chat *chat, uint64_t from, uint64_t end, bool is_last);
+/* The archive has not got it, and will not: if that can not be seen in what is told instead, the log says so.
+ * Who it is from, and of which room. */
+void note_tell_lost(const Log *log, const Note *note, const char *nick, const char *room);

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <stdio.h>
+#include <string.h>
+
 #include "chat/over.h"
-#include "chat/room.h"
+
+static const NoteKind KINDS[] = {
+    [OVER_CLOSED] = NOTE_ROOM_CLOSED, [OVER_OPENED] = NOTE_ROOM_OPENED, [OVER_GIVEN] = NOTE_ROOM};
 
 const RoomOver *over_next(const Chat *chat, uint64_t from, uint64_t end)
 {
@@ -16,16 +21,48 @@ const RoomOver *over_next(const Chat *chat, uint64_t from, uint64_t end)
     return next;
 }
 
+static const RoomGiven *given_of(const Chat *chat, const RoomOver *over)
+{
+    return &chat->state.header->given[over - chat->state.header->over];
+}
+
+static void get_note(const Chat *chat, const RoomOver *over, Note *ret_note)
+{
+    const RoomGiven *given;
+
+    memset(ret_note, 0, sizeof *ret_note);
+    ret_note->kind = KINDS[over->how];
+    ret_note->room.flags = over->flags;
+    if (over->how != OVER_GIVEN)
+        return;
+    given = given_of(chat, over);
+    ret_note->room.how = NOTE_ROOM_GIVEN_BY;
+    ret_note->room.founder = given->founder;
+    ret_note->room.founder_uid = given->founder_uid;
+    ret_note->room.former = given->former;
+    ret_note->room.former_uid = given->former_uid;
+}
+
+size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry)
+{
+    Note note;
+
+    get_note(chat, over, &note);
+    return note_write(&note, over->pos, chat->wall, &over->name, ret_entry);
+}
+
+/* What is lost */
+
 /* Unless its note is still where the archive will read it. */
 static void lose(const Chat *chat, const RoomOver *over)
 {
     const StateHeader *header = chat->state.header;
+    Note note;
 
-    if (over->pos < header->tail || over->pos < header->archive.from)
-        log_event(chat->log,
-                  (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_LOST, .room = over->name.bytes},
-                  "The archive could not be told that nothing is kept of #%s any more, and may keep it.",
-                  over->name.bytes);
+    if (over->pos >= header->tail && over->pos >= header->archive.from)
+        return;
+    get_note(chat, over, &note);
+    note_tell_lost(chat->log, &note, NULL, over->name.bytes);
 }
 
 void over_lose(const Chat *chat)
@@ -34,6 +71,33 @@ void over_lose(const Chat *chat)
         if (chat->state.header->over[i].pos != 0)
             lose(chat, &chat->state.header->over[i]);
 }
+
+/* By host/noting.h, or as something that is over. */
+static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos)
+{
+    return note->kind == NOTE_UNINVITED || over_next(chat, pos, pos + 1) != NULL;
+}
+
+void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, bool is_last)
+{
+    char nick[NAME_MAX_BYTES + 1], room[NAME_MAX_BYTES + 1];
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+    Note note;
+
+    if (from >= end)
+        return;
+    for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size) {
+        if (entry->kind != ENTRY_NOTE || pos < from || !note_read(entry, &note) ||
+            (!is_last && is_told_again(chat, &note, pos)))
+            continue;
+        (void) snprintf(nick, sizeof nick, "%.*s", entry->nick_n, entry_nick(entry));
+        (void) snprintf(room, sizeof room, "%.*s", entry->room_n, entry_room(entry));
+        note_tell_lost(chat->log, &note, nick, room);
+    }
+}
+
+/* What is remembered */
 
 /* A record for one more. */
 static const RoomOver *make_place(Chat *chat)
@@ -49,13 +113,24 @@ static const RoomOver *make_place(Chat *chat)
     return oldest;
 }
 
-void over_add(Chat *chat, uint32_t room, uint32_t flags, bool is_open, uint64_t pos)
+void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos)
 {
+    const RoomOver *over;
+    uint8_t how = OVER_CLOSED;
+
     /* Nor has any archive heard that it began. */
     if (chat->state.header->archive.recalled == PAST_UNKNOWN)
         return;
-    *(RoomOver *) state_edit(&chat->state, make_place(chat), sizeof(RoomOver)) = (RoomOver){
-        .pos = pos, .name = chat->state.rooms[room].name, .flags = flags & ROOM_SET, .is_open = is_open};
+    while (KINDS[how] != note->kind)
+        how++;
+    over = make_place(chat);
+    *(RoomGiven *) state_edit(&chat->state, given_of(chat, over), sizeof(RoomGiven)) =
+        (RoomGiven){.founder = note->room.founder,
+                    .former = note->room.former,
+                    .founder_uid = note->room.founder_uid,
+                    .former_uid = note->room.former_uid};
+    *(RoomOver *) state_edit(&chat->state, over, sizeof(RoomOver)) =
+        (RoomOver){.pos = pos, .name = chat->state.rooms[room].name, .flags = note->room.flags, .how = how};
 }
 
 void over_forget(Chat *chat, uint64_t pos)

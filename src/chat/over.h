@@ -3,20 +3,25 @@
 #pragma once
 
 /*
- * Rooms of which something was kept, and nothing is any more, until the archive has heard of it. There is a
- * note of each in the transcript (chat/note.h), but that may be overwritten before, or stand where nothing is
- * for the archive, and then nothing else would say that the room was not forgotten.
+ * Rooms of which something was kept, and nothing is any more, or that were handed over, until the archive has
+ * heard of it. There is a note of each in the transcript (chat/note.h), but that may be overwritten before,
+ * or stand where nothing is for the archive, and then nothing else would say that the room was not forgotten,
+ * or that what was said in it is for who has it now.
  */
 
-#include "chat/chat.h"
+#include "chat/note.h"
 
-/* The note at that position says that nothing is kept of a room that had these flags: it was closed, or goes
- * on. Belongs to its transaction. If there are as many already, the log is told of the oldest, which is lost.
- */
-void over_add(Chat *chat, uint32_t room, uint32_t flags, bool is_open, uint64_t pos);
+/* The note at that position, which is one of those, is about that room. Belongs to its transaction. If there
+ * are as many already, the log is told of the oldest, which is lost. */
+void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos);
+/* The note once more, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
+size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry);
 /* Nothing will be told any more: of those that the archive has not heard of, and whose notes it will not see
  * either, the log is told. */
 void over_lose(const Chat *chat);
+/* What lies between is about to be overwritten, and the archive has not got it: of the notes that will not be
+ * told again the log is told. With `is_last` nothing will be told again. */
+void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, bool is_last);
 /* The archive has all that stands before that. */
 void over_forget(Chat *chat, uint64_t pos);
 /* The first that has a note at `from` or later, and before `end`; NULL: there is none. */

@@ -263,8 +263,10 @@ void state_commit(State *state)
 
 static size_t oldest_header(uint32_t layout)
 {
-    if (layout >= 5)
-        return offsetof(StateHeader, over) + sizeof(((StateHeader *) NULL)->over);
+    if (layout >= 6)
+        return offsetof(StateHeader, given) + sizeof(((StateHeader *) NULL)->given);
+    if (layout == 5)
+        return offsetof(StateHeader, given);
     if (layout == 4)
         return offsetof(StateHeader, today) + sizeof(uint64_t);
     return layout == 3 ? offsetof(StateHeader, id) : offsetof(StateHeader, rule_size);

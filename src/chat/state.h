@@ -41,10 +41,10 @@ typedef struct Config Config;
  * wrote. Each such change takes the next number. (One build of the tests is the version after this one.)
  */
 #ifdef CHATD_NEXT_LAYOUT
-enum { STATE_LAYOUT = 6 };
+enum { STATE_LAYOUT = 7 };
 #define STATE_NEXT_FIELDS uint64_t of_the_next_layout[5];
 #else
-enum { STATE_LAYOUT = 5 };
+enum { STATE_LAYOUT = 6 };
 #define STATE_NEXT_FIELDS
 #endif
 enum { STATE_LAYOUT_OLDEST = 2 }; /* that can be read */
@@ -70,13 +70,25 @@ typedef struct ArchiveMark {
     uint64_t n_before;  /* lines that were said before `from` */
 } ArchiveMark;
 
-/* Something was kept of a room, and is not any more: chat/over.h. */
+enum {
+    OVER_CLOSED,
+    OVER_OPENED, /* nothing is kept of it any more, but it goes on */
+    OVER_GIVEN,  /* who had it has it no more */
+};
+
+/* What happened to a room that was kept: chat/over.h. */
 typedef struct RoomOver {
     uint64_t pos; /* of the note that says so; 0: this record is free */
     Name name;
     uint32_t flags; /* RoomRecord.flags that it had */
-    bool is_open;   /* it goes on; otherwise it was closed */
+    uint8_t how;    /* OVER_* */
 } RoomOver;
+
+/* To whom it was handed over, and who had it. */
+typedef struct RoomGiven {
+    Name founder, former; /* the latter is empty if nobody had it */
+    uint32_t founder_uid, former_uid;
+} RoomGiven;
 
 typedef struct StateHeader {
     uint64_t magic;
@@ -112,6 +124,7 @@ typedef struct StateHeader {
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
     uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
     RoomOver over[LIMIT_ROOMS_OVER];
+    RoomGiven given[LIMIT_ROOMS_OVER]; /* the n-th belongs to the n-th of `over`; from layout 6 on */
     STATE_NEXT_FIELDS
 } StateHeader;
 

@@ -110,15 +110,22 @@ typedef struct Former {
     bool is_of_others;
 } Former;
 
+/* An empty name: nobody. */
+static bool is_founder(const ArchiveRoom *record, const Name *name, uint32_t uid)
+{
+    if (!record->has_founder || name->n == 0)
+        return record->has_founder == (name->n > 0);
+    return record->founder.uid == uid && name_is_same(&record->founder.nick, name);
+}
+
 static int look_at_former(void *userdata, const ArchiveRoomRow *row)
 {
     Former *former = userdata;
-    const ArchiveRoom *record = &row->record;
-    bool is_same = record->has_founder == (former->note->founder.n > 0) &&
-                   (!record->has_founder || (record->founder.uid == former->note->founder_uid &&
-                                             name_is_same(&record->founder.nick, &former->note->founder)));
+    const NoteRoom *note = former->note;
+    bool is_given = note->how & NOTE_ROOM_GIVEN_BY;
 
-    former->is_of_others = !is_same;
+    former->is_of_others = !is_founder(&row->record, &note->founder, note->founder_uid) &&
+                           !(is_given && is_founder(&row->record, &note->former, note->former_uid));
     return 0;
 }
 

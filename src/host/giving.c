@@ -103,8 +103,7 @@ static void collect_over(Server *server, uint64_t from, uint64_t end, ArchivistB
     const RoomOver *over;
 
     for (; (over = over_next(server->chat, from, end)) != NULL; from = over->pos + 1)
-        batch->n +=
-            note_write_over(over, server->chat->wall, (Entry *) (server->remember.entries + batch->n));
+        batch->n += over_write(server->chat, over, (Entry *) (server->remember.entries + batch->n));
 }
 
 /* The next entries from remember->given on, as many as one batch takes. */

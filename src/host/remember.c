@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "chat/mail.h"
-#include "chat/note.h"
 #include "chat/over.h"
 #include "chat/session.h"
 #include "host/giving.h"
@@ -131,7 +130,8 @@ static void take_ending(Server *server, uint64_t usec, bool is_last)
     if (remember->ending == NULL || !archivist_has_ended(remember->ending, usec, &status))
         return;
     tell_missing(server, remember->n_ending, MAX(status.n_done_lines, remember->n_ending_before));
-    note_lose(server->chat, MAX(status.committed, remember->ending_from), remember->ending_head, is_last);
+    over_lose_notes(server->chat, MAX(status.committed, remember->ending_from), remember->ending_head,
+                    is_last);
     remember->ending = archivist_free(remember->ending, 0);
     if (remember->is_on)
         open_archivist(server);
@@ -201,7 +201,7 @@ static void finish(Server *server, uint64_t deadline)
         (void) poll(&pollfd, 1, (int) (LOOK_USEC / USEC_PER_MSEC));
     }
     take_committed(server);
-    note_lose(chat, chat->archived, chat->state.header->head, true);
+    over_lose_notes(chat, chat->archived, chat->state.header->head, true);
     over_lose(chat);
     tell_missing(server, giving_lines_before(chat, chat->state.header->head),
                  MAX(remember->status.n_done_lines, mark->n_before));

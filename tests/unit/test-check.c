@@ -70,7 +70,8 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 2, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 3, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, over[0].flags), UINT32_MAX, NULL}, /* of nothing */
-    {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE},         /* without a name */
+    {HEADER, 0, FIELD(StateHeader, over[0].how), UINT64_MAX, NULL},
+    {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE}, /* without a name */
     {HEADER, 0, FIELD(StateHeader, is_noting), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, is_noting), 2, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, today), UINT64_MAX, NULL},

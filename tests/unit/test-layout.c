@@ -131,6 +131,14 @@ static void describe_fourth(OldFile *old, const State *state)
     place_parts(old);
 }
 
+/* Without knowing what was handed over. */
+static void describe_fifth(OldFile *old, const State *state)
+{
+    describe_header(old, state, 5, offsetof(StateHeader, given));
+    old->size = 0;
+    place_parts(old);
+}
+
 static int write_old(const OldFile *old)
 {
     int fd = memfd_create("old", MFD_CLOEXEC);
@@ -279,6 +287,31 @@ START_TEST(test_read_fourth)
 }
 END_TEST
 
+/* What has ended is remembered. */
+START_TEST(test_read_fifth)
+{
+    static const RoomOver over = {.pos = 8, .name = {3, "den"}, .flags = ROOM_LOCKED, .how = OVER_OPENED};
+    static const RoomGiven none;
+    const StateHeader *header;
+    OldFile old;
+    World world;
+
+    world_begin(&world);
+    world.harness->chat->state.header->over[LIMIT_ROOMS_OVER - 1] = over;
+    world.harness->chat->state.header->given[0].founder_uid = 7;
+    describe_fifth(&old, &world.harness->chat->state);
+    ck_assert(harness_adopt(world.harness, write_old(&old)));
+    header = world.harness->chat->state.header;
+    ck_assert_uint_eq(header->layout, STATE_LAYOUT);
+    ck_assert_mem_eq(&header->over[LIMIT_ROOMS_OVER - 1], &over, sizeof over);
+    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
+        ck_assert_mem_eq(&header->given[i], &none, sizeof none);
+    ck_assert(harness_settle(world.harness));
+    harness_deliver(world.harness);
+    world_end(&world);
+}
+END_TEST
+
 START_TEST(test_read)
 {
     size_t n_before, n_after;
@@ -365,4 +398,5 @@ START_TEST(test_refused)
 }
 END_TEST
 
-UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_read_fourth, test_undone, test_refused)
+UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_read_fourth, test_read_fifth,
+          test_undone, test_refused)

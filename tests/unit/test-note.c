@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "chat/note.h"
+#include "chat/over.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
 
@@ -24,6 +24,7 @@ static const Note NOTES[] = {
               .reason = "rude"}},
     {.kind = NOTE_RULE_ENDED, .number = 7},
     {.kind = NOTE_ROOM, .room = {.founder = {3, "bob"}, .founder_uid = 1001, .flags = 5}},
+    {.kind = NOTE_ROOM, .room = {.founder = {3, "bob"}, .founder_uid = 1001, .how = NOTE_ROOM_WHOLE}},
     {.kind = NOTE_ROOM_CLOSED},
     {.kind = NOTE_INVITED, .invited = {.name = {5, "carol"}, .uid = 1002}},
     {.kind = NOTE_UNINVITED, .invited = {.name = {5, "carol"}, .uid = 1002}},
@@ -177,6 +178,7 @@ START_TEST(test_lost)
     } cases[] = {
         {NOTE_SEEN, NULL},
         {NOTE_RULE, NULL},
+        {NOTE_ROOM, NULL},
         {NOTE_SETTINGS, NULL},
         {NOTE_MESSAGE,
          "alice carol: The message that alice left for carol could not be archived, and is lost."},
@@ -248,11 +250,11 @@ START_TEST(test_told_again)
             if (NOTES[j].kind != kinds[i])
                 continue;
             pos = append(harness, alice, &NOTES[j])->pos;
-            chat->state.header->over[3].pos = pos;
+            chat->state.header->over[3].pos = kinds[i] == NOTE_MESSAGE ? 0 : pos;
             lost = (Lost){0};
-            note_lose(chat, pos, chat->state.header->head, false);
+            over_lose_notes(chat, pos, chat->state.header->head, false);
             ck_assert_uint_eq(lost.n, kinds[i] == NOTE_MESSAGE);
-            note_lose(chat, pos, chat->state.header->head, true);
+            over_lose_notes(chat, pos, chat->state.header->head, true);
             ck_assert_uint_eq(lost.n, kinds[i] == NOTE_MESSAGE ? 2 : 1);
             ck_assert_str_eq(lost.last, texts[i]);
         }

@@ -190,12 +190,11 @@ START_TEST(test_lines_after_trouble)
 }
 END_TEST
 
-/* As many as are remembered, and one more, which is told to the log. */
-START_TEST(test_many)
+/* Many rooms that are kept, and what there was, in a state that may have them all, and then the archive is
+ * off. */
+static void begin_many(Scene *scene)
 {
-    Scene *scene = scene_new();
     Config config;
-    Chat *chat;
 
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
@@ -207,28 +206,215 @@ START_TEST(test_many)
     scene_begin(scene, &config, true);
     TURN_UNTIL(scene, is_written(scene));
     scene_turn_off(scene);
-    chat = scene->harness->chat;
-    ck_assert_uint_eq(chat_n_rooms(chat), 1);
-    for (unsigned i = 1; i <= LIMIT_ROOMS_OVER + 1; i++) {
+}
+
+/* The first ones of these are closed, which the log is not told before the last of them. */
+static void close_many(Scene *scene, unsigned n)
+{
+    Chat *chat = scene->harness->chat;
+    const unsigned n_logged = scene->n_logged;
+
+    for (unsigned i = 1; i <= n; i++) {
         char text[16];
         Name name;
 
         (void) snprintf(text, sizeof text, "r%u", i);
         name = fixture_name(text);
-        ck_assert_uint_eq(scene->n_logged, 0);
+        ck_assert_uint_eq(scene->n_logged, n_logged);
         chat_reserve(chat, SLOT_NONE);
         keep_close(chat, room_find(chat, &name), SLOT_NONE);
         chat_commit(chat);
     }
-    ck_assert_str_eq(scene->logged,
-                     "The archive could not be told that nothing is kept of #r1 any more, and may keep it.");
+}
+
+/* The next process has the archive. */
+static void survive_with_archive(Scene *scene)
+{
+    const unsigned n_logged = scene->n_logged;
+
     harness_survive(scene->harness);
     scene_serve(scene, true);
     TURN_UNTIL(scene, is_written(scene));
     scene_close(scene);
-    ck_assert_uint_eq(scene->n_logged, 1);
+    ck_assert_uint_eq(scene->n_logged, n_logged);
+}
+
+/* As many as are remembered, and one more, which is told to the log. */
+START_TEST(test_many)
+{
+    Scene *scene = scene_new();
+
+    begin_many(scene);
+    ck_assert_uint_eq(chat_n_rooms(scene->harness->chat), 1);
+    close_many(scene, LIMIT_ROOMS_OVER + 1);
+    ck_assert_str_eq(scene->logged, "The archive could not be told that #r1 was closed, and may keep it.");
+    survive_with_archive(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE is_kept"), 1);
     scene_forget(scene);
+}
+END_TEST
+
+/* otto and dora are in #den, and its founder hands it over to one of them. */
+static void give(Scene *scene, Client *founder, const char *nick)
+{
+    char line[64];
+
+    (void) snprintf(line, sizeof line, "#den belongs to %s now.", nick);
+    client_say(scene->harness, founder, "/join #den\n/give %s", nick);
+    ck_assert_ptr_nonnull(strstr(client_take(founder), line));
+}
+
+static Client *joins(Scene *scene, const char *nick, uint32_t uid)
+{
+    Client *client = scene_account(scene, nick, uid);
+
+    (void) scene_hear(scene, client, "/join #den");
+    return client;
+}
+
+/* Whom the archive has as the founder, and how often what fay said. */
+static void expect_in_file(Scene *scene, int uid, int n_secrets)
+{
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT sum(founder_uid) FROM rooms WHERE is_kept"), uid);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"),
+                     n_secrets);
+    scene_forget(scene);
+}
+
+static Client *begin_to_give(Scene *scene)
+{
+    Client *fay = fay_comes(scene);
+
+    (void) scene_account(scene, "otto", 1002);
+    (void) scene_account(scene, "dora", 1003);
+    (void) scene_hear(scene, fay, "/invite otto");
+    (void) scene_hear(scene, fay, "/invite dora");
+    TURN_UNTIL(scene, is_written(scene));
+    return fay;
+}
+
+/* What was said in a room is for those to whom it was handed over while the archive was off. */
+START_TEST(test_given_while_off)
+{
+    Scene *scene = scene_new();
+    Client *fay = begin_to_give(scene), *dora;
+
+    scene_turn_off(scene);
+    dora = joins(scene, "dora", 1003);
+    (void) joins(scene, "otto", 1002);
+    give(scene, fay, "dora");
+    (void) scene_hear(scene, dora, "/hide");
+    give(scene, dora, "otto");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert_ptr_null(over_next(scene->harness->chat, 0, UINT64_MAX));
+    expect_in_file(scene, 1002, 1);
+}
+END_TEST
+
+/* The ring has no word of the first time, but of what came then. */
+START_TEST(test_given_unheard)
+{
+    Scene *scene = scene_new();
+    Client *fay = begin_to_give(scene), *dora = joins(scene, "dora", 1003);
+
+    (void) joins(scene, "otto", 1002);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    give(scene, fay, "dora");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    scene_fill_ring(scene);
+    client_say(scene->harness, dora, "/hide");
+    give(scene, dora, "otto");
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, is_written(scene));
+    expect_in_file(scene, 1002, 1);
+}
+END_TEST
+
+/* That note is of a version that did not say who had it. */
+START_TEST(test_given_before)
+{
+    const Note note = {
+        .kind = NOTE_ROOM,
+        .room = {{4, "dora"}, .founder_uid = 1003, .flags = ROOM_LOCKED, .how = NOTE_ROOM_GIVEN}};
+    const Name den = {3, "den"};
+    Scene *scene = scene_new();
+    Chat *chat = scene->harness->chat;
+
+    (void) begin_to_give(scene);
+    chat_reserve(chat, SLOT_NONE);
+    note_append(chat, room_find(chat, &den), SLOT_NONE, &note);
+    chat_commit(chat);
+    TURN_UNTIL(scene, is_written(scene));
+    expect_in_file(scene, 1003, 1);
+}
+END_TEST
+
+/* A later room of that name is given away, and what fay said was not in that one. */
+START_TEST(test_given_later)
+{
+    Scene *scene = scene_new();
+    Client *fay = begin_to_give(scene), *otto;
+
+    scene_turn_off(scene);
+    (void) scene_hear(scene, fay, "/close #den");
+    scene_turn(scene);
+    otto = joins(scene, "otto", 1002);
+    (void) joins(scene, "dora", 1003);
+    (void) scene_hear(scene, otto, "/lock");
+    give(scene, otto, "dora");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    expect_in_file(scene, 1003, 0);
+}
+END_TEST
+
+/* Nor if that it was closed is what is lost. */
+START_TEST(test_given_and_many)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *otto;
+
+    begin_many(scene);
+    fay = scene_account(scene, "fay", 1001);
+    (void) scene_hear(scene, fay, "/close #den");
+    scene_turn(scene);
+    otto = joins(scene, "otto", 1002);
+    (void) joins(scene, "dora", 1003);
+    (void) scene_hear(scene, otto, "/lock");
+    give(scene, otto, "dora");
+    close_many(scene, LIMIT_ROOMS_OVER - 1);
+    ck_assert_str_eq(scene->logged, "The archive could not be told that #den was closed, and may keep it.");
+    survive_with_archive(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
+/* What is lost is that it was handed over. */
+START_TEST(test_given_is_lost)
+{
+    Scene *scene = scene_new();
+    Client *fay;
+
+    (void) fay_comes(scene);
+    begin_many(scene);
+    fay = scene_account(scene, "fay", 1001);
+    (void) scene_hear(scene, fay, "/join #den");
+    (void) scene_account(scene, "dora", 1003);
+    (void) scene_hear(scene, fay, "/invite dora");
+    (void) joins(scene, "dora", 1003);
+    give(scene, fay, "dora");
+    close_many(scene, LIMIT_ROOMS_OVER);
+    ck_assert_str_eq(scene->logged,
+                     "The archive could not be told that #den was handed over to dora, and may "
+                     "delete what was said in it before.");
+    scene_free(scene);
 }
 END_TEST
 
@@ -251,4 +437,6 @@ START_TEST(test_nothing_else)
 END_TEST
 
 UNIT_MAIN("over", test_over_while_off, test_end_unheard, test_opened_again, test_locked_again,
-          test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many, test_nothing_else)
+          test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many, test_given_while_off,
+          test_given_unheard, test_given_before, test_given_later, test_given_and_many, test_given_is_lost,
+          test_nothing_else)
