@@ -109,7 +109,6 @@ typedef struct Chat {
     ChatRecall recall; /* NULL: there is no archive */
     void *recall_userdata;
     bool is_past_unknown;      /* what rooms are kept is not known yet: nobody founds one */
-    uint64_t archived;         /* what stands before this position is in the archive, at least */
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */
     uint64_t wall;             /* usec since the epoch */

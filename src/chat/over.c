@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "chat/over.h"
 
 static const NoteKind KINDS[] = {
@@ -52,6 +53,11 @@ size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry)
 }
 
 /* What is lost */
+
+uint64_t over_heard(const Chat *chat)
+{
+    return MAX(chat->state.header->archived, chat->state.header->archive.from);
+}
 
 /* Unless its note is still where the archive will read it. */
 static void lose(const Chat *chat, const RoomOver *over)

@@ -16,6 +16,8 @@
 void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos);
 /* The note once more, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
 size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry);
+/* What stands before this position the archive has, or it is not for it. */
+uint64_t over_heard(const Chat *chat);
 /* Nothing will be told any more: of those that the archive has not heard of, and whose notes it will not see
  * either, the log is told. */
 void over_lose(const Chat *chat);

@@ -125,6 +125,9 @@ typedef struct StateHeader {
     uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
     RoomOver over[LIMIT_ROOMS_OVER];
     RoomGiven given[LIMIT_ROOMS_OVER]; /* the n-th belongs to the n-th of `over`; from layout 6 on */
+    /* What stands before this position is in archive_file, or known to be missing there, at least: so many
+     * lines. */
+    uint64_t archived, n_archived;
     STATE_NEXT_FIELDS
 } StateHeader;
 

@@ -74,8 +74,8 @@ void giving_begin(Server *server)
     const StateHeader *header = server->chat->state.header;
     const ArchiveMark *mark = &header->archive;
     bool is_other = memcmp(header->archive_file, remember->status.file, STATE_ID_BYTES) != 0;
-    /* What the one before has not got; if that is not known, nothing. */
-    uint64_t from = remember->n_openings > 0 ? MAX(server->chat->archived, header->tail) : header->head;
+    /* What the one before has not got. */
+    uint64_t from = entry_from(server->chat, MAX(over_heard(server->chat), header->tail));
 
     remember->n_openings = remember->status.n_openings;
     remember->due = UINT64_MAX;

@@ -38,13 +38,24 @@ bool remember_path(char path[REMEMBER_PATH_MAX])
 
 /* Beginning and ending */
 
-/* Of `n` lines since the state began the archive knows, or need not know, so many. */
-static void tell_missing(Server *server, uint64_t n, uint64_t n_done)
+/* Of `n` lines since the state began the archive knows so many, and `n_before` are not for it. */
+static void tell_missing(Server *server, uint64_t n, uint64_t n_done, uint64_t n_before)
 {
+    n_done = MAX(n_done, n_before);
     if (n > n_done)
         log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
                   "The last lines that were said could not be archived: %" PRIu64 " at most are missing.",
                   n - n_done);
+}
+
+/* What it has not got by now, and will not. */
+static void tell_lost(Server *server, bool is_last)
+{
+    const StateHeader *header = server->chat->state.header;
+
+    over_lose_notes(server->chat, over_heard(server->chat), header->head, is_last);
+    tell_missing(server, giving_lines_before(server->chat, header->head), header->n_archived,
+                 header->archive.n_before);
 }
 
 /* Not beside threads of before: what SQLite knows of the file is known to the whole process, and would be
@@ -80,7 +91,6 @@ static void begin(Server *server)
         giving_mark(server->chat, header->head);
         noting_begin(server);
     }
-    server->chat->archived = header->archive.from;
     server->chat->is_past_unknown = header->archive.recalled == PAST_UNKNOWN;
     remember->status = (ArchivistStatus){0};
     remember->n_openings = remember->next_try = remember->give_up = 0;
@@ -112,13 +122,24 @@ static void end(Server *server)
         remember->ending_from = header->archive.from;
         remember->ending_head = header->head;
     } else if (remember->is_on) {
-        tell_missing(server, n, header->archive.n_before);
+        tell_lost(server, false);
     }
     remember->is_on = false;
     server->chat->recall = NULL;
     server->chat->is_past_unknown = false;
     giving_mark(server->chat, UINT64_MAX);
     input_look_again(server);
+}
+
+/* The archive has what stands before that. */
+static void take_committed(Chat *chat, const ArchivistStatus *status)
+{
+    StateHeader *header = chat->state.header;
+
+    /* One store each. */
+    header->archived = MIN(status->committed, header->head);
+    header->n_archived = status->n_done_lines;
+    over_forget(chat, status->committed);
 }
 
 /* The threads of before have ended; or not in so long. */
@@ -129,7 +150,10 @@ static void take_ending(Server *server, uint64_t usec, bool is_last)
 
     if (remember->ending == NULL || !archivist_has_ended(remember->ending, usec, &status))
         return;
-    tell_missing(server, remember->n_ending, MAX(status.n_done_lines, remember->n_ending_before));
+    if (status.n_openings > 0 &&
+        memcmp(status.file, server->chat->state.header->archive_file, STATE_ID_BYTES) == 0)
+        take_committed(server->chat, &status);
+    tell_missing(server, remember->n_ending, status.n_done_lines, remember->n_ending_before);
     over_lose_notes(server->chat, MAX(status.committed, remember->ending_from), remember->ending_head,
                     is_last);
     remember->ending = archivist_free(remember->ending, 0);
@@ -151,17 +175,6 @@ void remember_set(Server *server)
         archivist_set(server->remember.archivist, &settings);
 }
 
-/* The archive has what stands before that, or it is not for the archive. */
-static void take_committed(Server *server)
-{
-    const Remember *remember = &server->remember;
-
-    if (remember->n_openings == 0 || remember->n_openings != remember->status.n_openings)
-        return;
-    server->chat->archived = MAX(remember->status.committed, server->chat->state.header->archive.from);
-    over_forget(server->chat, remember->status.committed);
-}
-
 /* Whether there is something to wait for: the file is about to be opened, or somebody else has it for a
  * moment. */
 static bool may_go_on(const Server *server)
@@ -176,11 +189,11 @@ static bool is_finished(const Server *server)
     return giving_is_done(server) && !server->chat->state.header->is_noting;
 }
 
-/* Gives all there is, and waits until it is there, but not for ever. What is missing then is said. */
+/* Gives all there is, and waits until it is there, but not for ever. */
 static void finish(Server *server, uint64_t deadline)
 {
     Chat *chat = server->chat;
-    const ArchiveMark *mark = &chat->state.header->archive;
+    const StateHeader *header = chat->state.header;
     Remember *remember = &server->remember;
     struct pollfd pollfd = {.fd = archivist_fd(remember->archivist), .events = POLLIN};
 
@@ -196,31 +209,26 @@ static void finish(Server *server, uint64_t deadline)
         (void) archivist_take(remember->archivist, chat->now, &remember->status);
         if (is_finished(server) || !may_go_on(server) || chat->now >= deadline)
             break;
-        if (server->chat->state.header->is_noting && giving_is_possible(server))
+        if (header->is_noting && giving_is_possible(server))
             continue;
         (void) poll(&pollfd, 1, (int) (LOOK_USEC / USEC_PER_MSEC));
     }
-    take_committed(server);
-    over_lose_notes(chat, chat->archived, chat->state.header->head, true);
-    over_lose(chat);
-    tell_missing(server, giving_lines_before(chat, chat->state.header->head),
-                 MAX(remember->status.n_done_lines, mark->n_before));
+    if (remember->n_openings > 0 && remember->n_openings == remember->status.n_openings)
+        take_committed(chat, &remember->status);
 }
 
 void remember_close(Server *server, bool is_last)
 {
     Remember *remember = &server->remember;
     uint64_t deadline = clock_monotonic() + FINISH_USEC;
-    const StateHeader *header;
 
-    if (!remember->is_on && remember->ending == NULL)
-        return;
-    header = server->chat->state.header;
     take_ending(server, is_last ? FINISH_USEC : LEAVE_USEC, is_last);
     if (is_last && remember->archivist != NULL)
         finish(server, deadline);
-    else if (is_last && remember->is_on)
-        tell_missing(server, giving_lines_before(server->chat, header->head), header->archive.n_before);
+    if (is_last && remember->is_on)
+        tell_lost(server, true);
+    if (is_last)
+        over_lose(server->chat);
     remember->ending = archivist_free(remember->ending, 0);
     remember->archivist = archivist_free(remember->archivist, is_last ? END_USEC : LEAVE_USEC);
     remember->is_on = false;
@@ -276,7 +284,8 @@ void remember_take(Server *server)
     tell(server);
     if (remember->status.is_open && remember->n_openings != remember->status.n_openings)
         giving_begin(server);
-    take_committed(server);
+    if (remember->n_openings > 0 && remember->n_openings == remember->status.n_openings)
+        take_committed(server->chat, &remember->status);
     recalling_begin(server);
 }
 

@@ -205,17 +205,17 @@ START_TEST(test_lost)
                 continue;
             pos = append(harness, alice, &NOTES[j])->pos;
             harness->chat->recall = know_nothing;
-            harness->chat->archived = pos;
+            harness->chat->state.header->archived = pos;
             lost = (Lost){0};
             overwrite_all(harness, alice);
             ck_assert_uint_eq(lost.n, cases[i].text != NULL);
             ck_assert_str_eq(lost.last, cases[i].text != NULL ? cases[i].text : "");
             /* It has it; or there is none. */
             (void) append(harness, alice, &NOTES[j]);
-            harness->chat->archived = harness->chat->state.header->head;
+            harness->chat->state.header->archived = harness->chat->state.header->head;
             overwrite_all(harness, alice);
             (void) append(harness, alice, &NOTES[j]);
-            harness->chat->archived = 0;
+            harness->chat->state.header->archived = 0;
             harness->chat->recall = NULL;
             overwrite_all(harness, alice);
             ck_assert_uint_eq(lost.n, cases[i].text != NULL);
