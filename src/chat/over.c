@@ -119,24 +119,28 @@ static const RoomOver *make_place(Chat *chat)
     return oldest;
 }
 
+static uint8_t how_of(const Note *note)
+{
+    if (note->kind == NOTE_ROOM)
+        return OVER_GIVEN;
+    return note->kind == NOTE_ROOM_OPENED ? OVER_OPENED : OVER_CLOSED;
+}
+
 void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos)
 {
     const RoomOver *over;
-    uint8_t how = OVER_CLOSED;
 
     /* Nor has any archive heard that it began. */
     if (chat->state.header->archive.recalled == PAST_UNKNOWN)
         return;
-    while (KINDS[how] != note->kind)
-        how++;
     over = make_place(chat);
     *(RoomGiven *) state_edit(&chat->state, given_of(chat, over), sizeof(RoomGiven)) =
         (RoomGiven){.founder = note->room.founder,
                     .former = note->room.former,
                     .founder_uid = note->room.founder_uid,
                     .former_uid = note->room.former_uid};
-    *(RoomOver *) state_edit(&chat->state, over, sizeof(RoomOver)) =
-        (RoomOver){.pos = pos, .name = chat->state.rooms[room].name, .flags = note->room.flags, .how = how};
+    *(RoomOver *) state_edit(&chat->state, over, sizeof(RoomOver)) = (RoomOver){
+        .pos = pos, .name = chat->state.rooms[room].name, .flags = note->room.flags, .how = how_of(note)};
 }
 
 void over_forget(Chat *chat, uint64_t pos)
