@@ -68,6 +68,7 @@ CHATD_SOURCES = \
 	%reldir%/host/accounts-local.c %reldir%/host/accounts-local.h \
 	%reldir%/host/accounts-nss.c \
 	%reldir%/host/adopt.c %reldir%/host/adopt.h \
+	%reldir%/host/answer.c %reldir%/host/answer.h \
 	%reldir%/host/archivist.c %reldir%/host/archivist.h \
 	%reldir%/host/archivist-answer.c \
 	%reldir%/host/archivist-core.h \
