@@ -355,19 +355,27 @@ START_TEST(test_given_before)
 }
 END_TEST
 
-/* A later room of that name is given away, and what fay said was not in that one. */
-START_TEST(test_given_later)
+/* fay's #den is closed, and otto makes a later one and hands that over to dora. */
+static void give_later(Scene *scene, Client *fay)
 {
-    Scene *scene = scene_new();
-    Client *fay = begin_to_give(scene), *otto;
+    Client *otto;
 
-    scene_turn_off(scene);
     (void) scene_hear(scene, fay, "/close #den");
     scene_turn(scene);
     otto = joins(scene, "otto", 1002);
     (void) joins(scene, "dora", 1003);
     (void) scene_hear(scene, otto, "/lock");
     give(scene, otto, "dora");
+}
+
+/* A later room of that name is given away, and what fay said was not in that one. */
+START_TEST(test_given_later)
+{
+    Scene *scene = scene_new();
+    Client *fay = begin_to_give(scene);
+
+    scene_turn_off(scene);
+    give_later(scene, fay);
     scene_reload(scene, true);
     TURN_UNTIL(scene, is_written(scene));
     expect_in_file(scene, 1003, 0);
@@ -378,16 +386,10 @@ END_TEST
 START_TEST(test_given_and_many)
 {
     Scene *scene = scene_new();
-    Client *fay = fay_comes(scene), *otto;
 
+    (void) fay_comes(scene);
     begin_many(scene);
-    fay = scene_account(scene, "fay", 1001);
-    (void) scene_hear(scene, fay, "/close #den");
-    scene_turn(scene);
-    otto = joins(scene, "otto", 1002);
-    (void) joins(scene, "dora", 1003);
-    (void) scene_hear(scene, otto, "/lock");
-    give(scene, otto, "dora");
+    give_later(scene, scene_account(scene, "fay", 1001));
     close_many(scene, LIMIT_ROOMS_OVER - 1);
     ck_assert_str_eq(scene->logged, "The archive could not be told that #den was closed, and may keep it.");
     survive_with_archive(scene);
