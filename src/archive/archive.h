@@ -155,6 +155,16 @@ static inline uint64_t archive_id(uint32_t epoch, uint64_t pos)
     return ((uint64_t) epoch << ARCHIVE_POS_SHIFT) | pos / 8;
 }
 
+static inline uint32_t archive_epoch(uint64_t id)
+{
+    return (uint32_t) (id >> ARCHIVE_POS_SHIFT);
+}
+
+static inline uint64_t archive_pos(uint64_t id)
+{
+    return (id & ((UINT64_C(1) << ARCHIVE_POS_SHIFT) - 1)) * 8;
+}
+
 /* Up to where everything has been written: epoch 0 and position 0 in a new archive. After an answer above 0
  * this is where to go on from, and it has to be asked for first. */
 int archive_cursor(Archive *archive, uint32_t *ret_epoch, uint64_t *ret_pos);

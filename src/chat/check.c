@@ -240,7 +240,7 @@ static bool mark_is_fine(const Check *check)
     const ArchiveMark *mark = &header->archive;
 
     if (mark->n_dropped >= COUNT_MAX || mark->n_before >= COUNT_MAX || mark->recalled > PAST_UNREADABLE ||
-        header->is_noting > 1 || header->archived > header->head || header->n_archived >= COUNT_MAX)
+        header->is_noting > 1 || header->archived > header->head || header->noted_from > header->head)
         return false;
     for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
         if (header->over[i].pos != 0 && !over_is_fine(header, &header->over[i], &header->given[i]))

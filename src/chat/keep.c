@@ -86,26 +86,40 @@ static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
     return note;
 }
 
-/* Tells the archive what is kept of a room now, or that nothing is any more. */
+/* While it is not known what the archive has, it may have other rooms of these names: it is told what is the
+ * case when that is known. With `is_over` there is nothing to be seen of it by then. */
+static void tell(Chat *chat, uint32_t room, uint32_t session, const Note *note, bool is_over)
+{
+    StateHeader *header = chat->state.header;
+    uint64_t pos;
+
+    if (header->archive.recalled == PAST_UNKNOWN) {
+        *(uint64_t *) state_edit(&chat->state, &header->is_noting, sizeof(uint64_t)) = true;
+        return;
+    }
+    pos = note_append(chat, room, session, note);
+    if (is_over)
+        over_add(chat, room, note, pos);
+}
+
+/* What is kept of a room now, or that nothing is any more. */
 static void note_room(Chat *chat, uint32_t room, uint32_t session, bool was_kept, uint32_t how)
 {
     bool is_kept = keep_is_kept(chat, room);
     const Note note = noted(chat, room, is_kept ? NOTE_ROOM : NOTE_ROOM_OPENED, how);
 
-    if (is_kept)
-        note_append(chat, room, session, &note);
-    else if (was_kept)
-        over_add(chat, room, &note, note_append(chat, room, session, &note));
+    if (is_kept || was_kept)
+        tell(chat, room, session, &note, !is_kept);
 }
 
-/* Tells it who has the room now, and who had it. */
+/* Who has the room now, and who had it. */
 static void note_given(Chat *chat, uint32_t room, uint32_t session, const Name *former, uint32_t former_uid)
 {
     Note note = noted(chat, room, NOTE_ROOM, NOTE_ROOM_GIVEN_BY);
 
     note.room.former = *former;
     note.room.former_uid = former_uid;
-    over_add(chat, room, &note, note_append(chat, room, session, &note));
+    tell(chat, room, session, &note, true);
 }
 
 /* That it was locked or hidden may be what the archive has not heard of. */
@@ -129,7 +143,7 @@ static void note_invited(Chat *chat, uint32_t session, const InviteRecord *invit
     note.kind = kind;
     note.invited.name = invite->name;
     note.invited.uid = (uint32_t) invite->whom;
-    note_append(chat, invite->room, session, &note);
+    tell(chat, invite->room, session, &note, false);
 }
 
 /* As if it had just been set by somebody. */
@@ -239,7 +253,7 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
     record->founder_uid = 0;
     invite_remove_all(chat, room);
     if (was_kept)
-        over_add(chat, room, &note, note_append(chat, room, session, &note));
+        tell(chat, room, session, &note, true);
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else

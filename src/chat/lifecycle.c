@@ -49,7 +49,7 @@ static void chat_reclaim(void *userdata, uint64_t tail)
     const Chat *chat = userdata;
 
     if (chat->recall != NULL)
-        over_lose_notes(chat, over_heard(chat), tail, false);
+        over_lose_notes(chat, over_heard(chat), tail, OVER_FOR_NOW);
     session_lose(userdata, tail);
 }
 

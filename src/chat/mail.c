@@ -217,10 +217,10 @@ static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person
 
     for (uint64_t i = 0; i < person->n_mails; i++) {
         const MailRecord *mail = &person->mails[i];
-        const Note delivered = {.kind = NOTE_DELIVERED, .number = mail->id};
+        const Note delivered = {.kind = NOTE_DELIVERED, .delivered = {.id = mail->id, .pos = mail->pos}};
         char when[CLOCK_TEXT_MAX];
 
-        note_append(chat, SLOT_NONE, SLOT_NONE, &delivered);
+        note_append(chat, SLOT_NONE, session, &delivered);
         if (ignore_has_name(chat, session, &mail->from, mail->is_verified))
             continue;
         clock_format(mail->wall, when);

@@ -23,7 +23,7 @@ typedef struct MailCounts {
 
 /* A message in an answer to RECALL_PERSON, behind the NoteSettings (kind 0: there are none). */
 typedef struct MailRecord {
-    uint64_t id;
+    uint64_t id, pos; /* NoteDelivered */
     uint64_t wall;
     Name from;
     bool is_verified;

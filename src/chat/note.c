@@ -18,8 +18,9 @@ static size_t note_size(const Note *note)
     case NOTE_RULE:
         return UP_TO(rule);
     case NOTE_RULE_ENDED:
-    case NOTE_DELIVERED:
         return UP_TO(number);
+    case NOTE_DELIVERED:
+        return UP_TO(delivered);
     case NOTE_ROOM:
     case NOTE_ROOM_CLOSED:
         return UP_TO(room);
@@ -123,6 +124,12 @@ bool note_read(const Entry *entry, Note *ret_note)
     }
 }
 
+bool note_is_for_any(const Note *note)
+{
+    return note->kind == NOTE_SEEN || note->kind == NOTE_MESSAGE || note->kind == NOTE_TAKEN_BACK ||
+           (note->kind == NOTE_DELIVERED && note->delivered.pos != 0);
+}
+
 void note_tell_lost(const Log *log, const Note *note, const char *nick, const char *room)
 {
     LogEvent event = {.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_LOST, .nick = nick, .room = room};
@@ -154,8 +161,15 @@ void note_tell_lost(const Log *log, const Note *note, const char *nick, const ch
         break;
     case NOTE_MESSAGE:
         event.whom = note->message.to.bytes;
-        log_event(log, event, "The message that %s left for %s could not be archived, and is lost.", nick,
+        log_event(log, event, "The message that %s left for %s could not be archived, and may be lost.", nick,
                   event.whom);
+        break;
+    case NOTE_DELIVERED:
+        log_event(
+            log, event,
+            "The archive could not be told that a message for %s was delivered, and may deliver it once "
+            "more.",
+            nick);
         break;
     case NOTE_TAKEN_BACK:
         event.nick = note->taken_back.nick.bytes;

@@ -22,7 +22,7 @@ typedef enum NoteKind {
     NOTE_UNINVITED,   /* `invited` */
     NOTE_SETTINGS,    /* of whom the entry is from; `settings` */
     NOTE_MESSAGE,     /* left for somebody by whom the entry is from; `message` */
-    NOTE_DELIVERED,   /* a message; `number` is its id in the archive */
+    NOTE_DELIVERED,   /* a message, to whom the entry is from; `delivered` */
     NOTE_TOPIC,       /* that a room has, for an archive that has not heard of it; `topic` */
     NOTE_TAKEN_BACK,  /* a line that was said in the entry's room; `taken_back` */
     NOTE_RULES,       /* these are in force, and no others; `rules` */
@@ -79,6 +79,11 @@ typedef struct NoteMessage {
     char text[LIMIT_MAIL_BYTES];
 } NoteMessage;
 
+typedef struct NoteDelivered {
+    uint64_t id;  /* in the archive that had it */
+    uint64_t pos; /* of its note; 0: it was left before this state began */
+} NoteDelivered;
+
 typedef struct NoteTopic {
     Name by;
     uint16_t n;
@@ -114,6 +119,7 @@ typedef struct Note {
         NoteInvited invited;
         NoteSettings settings;
         NoteMessage message;
+        NoteDelivered delivered;
         NoteTakenBack taken_back;
         NoteTopic topic;
         NoteDeleted deleted;
@@ -127,6 +133,8 @@ uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
 size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
+/* What it says is not about what an archive had before: it can be told to any. */
+bool note_is_for_any(const Note *note);
 /* The archive has not got it, and will not: if that can not be seen in what is told instead, the log says so.
  * Who it is from, and of which room. */
 void note_tell_lost(const Log *log, const Note *note, const char *nick, const char *room);

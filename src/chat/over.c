@@ -78,13 +78,15 @@ void over_lose(const Chat *chat)
             lose(chat, &chat->state.header->over[i]);
 }
 
-/* By host/noting.h, or as something that is over. */
-static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos)
+/* By host/noting.h, or as something that is over; or to the other file. */
+static bool is_told_again(const Chat *chat, const Note *note, uint64_t pos, OverWhy why)
 {
-    return note->kind == NOTE_UNINVITED || over_next(chat, pos, pos + 1) != NULL;
+    if (why == OVER_FOR_OTHER)
+        return note_is_for_any(note);
+    return why == OVER_FOR_NOW && (note->kind == NOTE_UNINVITED || over_next(chat, pos, pos + 1) != NULL);
 }
 
-void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, bool is_last)
+void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, OverWhy why)
 {
     char nick[NAME_MAX_BYTES + 1], room[NAME_MAX_BYTES + 1];
     uint64_t pos = chat->state.header->tail;
@@ -95,7 +97,7 @@ void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, bool is_last
         return;
     for (; (entry = transcript_read(&chat->transcript, &pos)) != NULL && pos < end; pos += entry->size) {
         if (entry->kind != ENTRY_NOTE || pos < from || !note_read(entry, &note) ||
-            (!is_last && is_told_again(chat, &note, pos)))
+            is_told_again(chat, &note, pos, why))
             continue;
         (void) snprintf(nick, sizeof nick, "%.*s", entry->nick_n, entry_nick(entry));
         (void) snprintf(room, sizeof room, "%.*s", entry->room_n, entry_room(entry));
@@ -130,9 +132,6 @@ void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos)
 {
     const RoomOver *over;
 
-    /* Nor has any archive heard that it began. */
-    if (chat->state.header->archive.recalled == PAST_UNKNOWN)
-        return;
     over = make_place(chat);
     *(RoomGiven *) state_edit(&chat->state, given_of(chat, over), sizeof(RoomGiven)) =
         (RoomGiven){.founder = note->room.founder,

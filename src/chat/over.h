@@ -21,9 +21,15 @@ uint64_t over_heard(const Chat *chat);
 /* Nothing will be told any more: of those that the archive has not heard of, and whose notes it will not see
  * either, the log is told. */
 void over_lose(const Chat *chat);
-/* What lies between is about to be overwritten, and the archive has not got it: of the notes that will not be
- * told again the log is told. With `is_last` nothing will be told again. */
-void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, bool is_last);
+typedef enum OverWhy {
+    OVER_FOR_NOW,   /* what lies between is about to be overwritten */
+    OVER_FOR_GOOD,  /* nothing will be told any more */
+    OVER_FOR_OTHER, /* the archive is another file from now on */
+} OverWhy;
+
+/* The archive has not got what lies between: of the notes that it will not be told for that the log is told.
+ */
+void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, OverWhy why);
 /* The archive has all that stands before that. */
 void over_forget(Chat *chat, uint64_t pos);
 /* The first that has a note at `from` or later, and before `end`; NULL: there is none. */

@@ -264,7 +264,7 @@ void state_commit(State *state)
 static size_t oldest_header(uint32_t layout)
 {
     if (layout >= 6)
-        return offsetof(StateHeader, n_archived) + sizeof(uint64_t);
+        return offsetof(StateHeader, noted_from) + sizeof(uint64_t);
     if (layout == 5)
         return offsetof(StateHeader, given);
     if (layout == 4)

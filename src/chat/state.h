@@ -128,6 +128,8 @@ typedef struct StateHeader {
     /* What stands before this position is in archive_file, or known to be missing there, at least: so many
      * lines. */
     uint64_t archived, n_archived;
+    /* Of what was noted before this position it is told only what means the same to any. */
+    uint64_t noted_from;
     STATE_NEXT_FIELDS
 } StateHeader;
 

@@ -29,6 +29,7 @@ enum {
 /* What is being put together. */
 typedef struct Collected {
     const Recall *recall;
+    uint32_t epoch;        /* of the state that asks */
     const NameKey *hidden; /* rooms; behind them those that are known */
     size_t n_hidden, n_known;
     char *bytes; /* owned */
@@ -410,6 +411,7 @@ static int put_mail(void *userdata, const ArchiveMessage *message)
     }
     mail = &person->mails[person->n_mails++];
     *mail = (MailRecord){.id = message->id,
+                         .pos = archive_epoch(message->id) == answer->epoch ? archive_pos(message->id) : 0,
                          .wall = message->wall,
                          .from = message->from.nick,
                          .is_verified = message->from.is_verified,
@@ -503,6 +505,7 @@ static int collect(Archive *archive, const Recall *recall, Collected *answer)
 int answer_question(Archive *archive, const Question *question, Recalled *ret_recalled, char **ret_memory)
 {
     Collected answer = {.recall = &question->recall,
+                        .epoch = question->epoch,
                         .hidden = question->hidden,
                         .n_hidden = question->n_hidden,
                         .n_known = question->n_known};

@@ -3,8 +3,11 @@
 
 /* The thread that answers questions. */
 
+#include <string.h>
+
 #include "archive/archive.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "host/answer.h"
 #include "host/archivist-core.h"
 
@@ -34,27 +37,54 @@ static Question *next_question(Core *core)
     return first;
 }
 
-/* With the lock held, which is given up in the meantime. */
-static void answer_next(Core *core, Question *question, Archive **archive)
+typedef struct Reader {
+    Archive *archive; /* NULL: it is not open */
+    uint8_t file[ARCHIVE_STATE_ID_BYTES];
+} Reader;
+
+/* Of the file of that name, whichever it is by now. 0, or an answer. */
+static int open_reader(const Core *core, Reader *reader)
 {
+    int r;
+
+    if (reader->archive != NULL && archive_has_moved(reader->archive))
+        reader->archive = archive_close(reader->archive);
+    if (reader->archive != NULL)
+        return 0;
+    r = archive_open(core->path, ARCHIVE_READER, &reader->archive);
+    if (r == 0)
+        r = archive_file(reader->archive, reader->file);
+    return error_trace(r);
+}
+
+/* With the lock held, which is given up in the meantime. What may be told of a room is known by what the file
+ * that is written has been told, and of no other one. */
+static void answer_next(Core *core, Question *question, Reader *reader)
+{
+    bool is_written = core->status.is_open, has_moved = false;
+    uint8_t written[ARCHIVE_STATE_ID_BYTES];
     Recalled recalled = {0};
     char *memory = NULL;
-    int r = 0;
+    int r;
 
+    memcpy(written, core->status.file, sizeof written);
+    question->epoch = core->status.epoch;
     question->state = QUESTION_BEGUN;
     core->reader_is_open = true;
     (void) pthread_mutex_unlock(&core->lock);
-    if (*archive != NULL && archive_has_moved(*archive))
-        *archive = archive_close(*archive);
-    if (*archive == NULL)
-        r = archive_open(core->path, ARCHIVE_READER, archive);
+    r = open_reader(core, reader);
+    if (r == 0 && is_written && memcmp(reader->file, written, sizeof written) != 0) {
+        has_moved = true;
+        r = ARCHIVE_MOVED;
+    }
     if (r == 0)
-        r = answer_question(*archive, question, &recalled, &memory);
+        r = answer_question(reader->archive, question, &recalled, &memory);
     if (r != 0)
-        *archive = archive_close(*archive);
+        reader->archive = archive_close(reader->archive);
     recalled.trouble = r != 0 ? archive_strerror(r) : NULL;
     (void) pthread_mutex_lock(&core->lock);
-    core->reader_is_open = *archive != NULL;
+    core->reader_is_open = reader->archive != NULL;
+    core->has_moved = core->has_moved || (has_moved && core->status.is_open);
     question->memory = memory;
     question->recalled = recalled;
     question->answered = clock_monotonic();
@@ -65,16 +95,16 @@ static void answer_next(Core *core, Question *question, Archive **archive)
 void *archivist_answer(void *userdata)
 {
     Core *core = userdata;
-    Archive *archive = NULL;
+    Reader reader = {0};
     Question *question;
 
     (void) pthread_mutex_lock(&core->lock);
     while (core->fd >= 0 && !core->is_ending) {
         question = next_question(core);
         if (question != NULL) {
-            answer_next(core, question, &archive);
-        } else if (core->wants_alone && archive != NULL) {
-            archive = archive_close(archive);
+            answer_next(core, question, &reader);
+        } else if (core->wants_alone && reader.archive != NULL) {
+            reader.archive = archive_close(reader.archive);
             core->reader_is_open = false;
             (void) pthread_cond_broadcast(&core->wake);
         } else {
@@ -82,7 +112,7 @@ void *archivist_answer(void *userdata)
         }
     }
     (void) pthread_mutex_unlock(&core->lock);
-    archive = archive_close(archive);
+    reader.archive = archive_close(reader.archive);
     (void) pthread_mutex_lock(&core->lock);
     core->reader_is_open = false;
     core->n_threads--;

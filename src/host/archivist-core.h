@@ -33,6 +33,7 @@ typedef struct Question {
     char *memory;    /* owned; what `recalled` has */
     NameKey *hidden; /* owned; behind them those that are known */
     size_t n_hidden, n_known;
+    uint32_t epoch; /* of the state that asks, in the file that is read */
 } Question;
 
 struct Core {
@@ -53,9 +54,10 @@ struct Core {
     uint64_t n_given, n_done;     /* batches, written or dropped */
 
     bool reader_is_open; /* has a handle */
-    bool wants_alone;    /* the file is being put aside: nobody else may have a handle */
-    bool is_short;       /* somebody could not ask, for want of a place */
-    uint64_t era;        /* grows when the file is opened or closed; an answer is of one era */
+    bool has_moved;   /* as the reader has seen: there is another file in the place of the one that is open */
+    bool wants_alone; /* the file is being put aside: nobody else may have a handle */
+    bool is_short;    /* somebody could not ask, for want of a place */
+    uint64_t era;     /* grows when the file is opened or closed; an answer is of one era */
     uint64_t n_questions;
     Question questions[ARCHIVIST_QUESTIONS];
 };

@@ -265,7 +265,9 @@ static int put_note(Writing *writing, const Entry *entry)
     case NOTE_MESSAGE:
         return error_trace(put_message(writing, entry, &note.message));
     case NOTE_DELIVERED:
-        return error_trace(archive_put_delivered(archive, note.number));
+        return error_trace(archive_put_delivered(archive, note.delivered.pos != 0
+                                                              ? archive_id(writing->epoch, note.delivered.pos)
+                                                              : note.delivered.id));
     case NOTE_TOPIC:
         return error_trace(put_old_topic(writing, entry, &note.topic));
     case NOTE_TAKEN_BACK:
@@ -444,10 +446,11 @@ static void open_again(Writing *writing)
     writing->next_purge = clock_monotonic();
     (void) pthread_mutex_lock(&core->lock);
     core_end_era(core);
+    core->has_moved = false;
     core->status.is_open = true;
     core->status.n_openings++;
     memcpy(core->status.file, writing->file, sizeof core->status.file);
-    core->status.is_begun = writing->epoch == 1;
+    core->status.epoch = writing->epoch;
     core->status.pos = core->status.committed = pos;
     core->status.n_lines = core->status.n_done_lines = n_lines;
     tell_if_well(writing);
@@ -533,6 +536,10 @@ static void turn(Writing *writing)
     } else if (writing->archive == NULL) {
         (void) pthread_mutex_unlock(&core->lock);
         open_again(writing);
+        (void) pthread_mutex_lock(&core->lock);
+    } else if (core->has_moved) {
+        (void) pthread_mutex_unlock(&core->lock);
+        close_file(writing, ARCHIVE_MOVED);
         (void) pthread_mutex_lock(&core->lock);
     } else if (core->first != NULL) {
         write_next(writing);

@@ -61,9 +61,9 @@ typedef struct ArchivistStatus {
     uint64_t pos, n_lines;
     uint64_t committed, n_done_lines; /* what stands before this position is there, or known to be missing:
                                          so many lines */
-    uint8_t file[ARCHIVE_STATE_ID_BYTES];                  /* which one is open: archive_file() */
-    bool is_begun;                                         /* for this state, by this or another process */
-    unsigned n_aside;                                      /* damaged files put aside, and */
+    uint8_t file[ARCHIVE_STATE_ID_BYTES]; /* which one is open: archive_file() */
+    uint32_t epoch;   /* of this state in it; 1: the file was begun for it, by this or another process */
+    unsigned n_aside; /* damaged files put aside, and */
     char aside[ARCHIVIST_PATH_MAX + ARCHIVE_SUFFIX_BYTES]; /* where the last one is */
 } ArchivistStatus;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -17,9 +18,14 @@ static bool is_line(const Entry *entry)
     return entry_is_speech(entry) && !entry->is_recalled;
 }
 
-static bool is_for_archive(const Entry *entry)
+static bool is_for_archive(const StateHeader *header, const Entry *entry)
 {
-    return is_line(entry) || entry->kind == ENTRY_TOPIC || entry->kind == ENTRY_NOTE;
+    Note note;
+
+    if (entry->kind != ENTRY_TOPIC && entry->kind != ENTRY_NOTE)
+        return is_line(entry);
+    return entry->pos >= header->noted_from ||
+           (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note_is_for_any(&note));
 }
 
 uint64_t giving_lines_before(const Chat *chat, uint64_t end)
@@ -32,6 +38,15 @@ uint64_t giving_lines_before(const Chat *chat, uint64_t end)
         pos += entry->size;
     }
     return n;
+}
+
+void giving_tell_missing(Server *server, uint64_t n, uint64_t n_done, uint64_t n_before)
+{
+    n_done = MAX(n_done, n_before);
+    if (n > n_done)
+        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
+                  "The last lines that were said could not be archived: %" PRIu64 " at most are missing.",
+                  n - n_done);
 }
 
 bool giving_is_possible(const Server *server)
@@ -125,9 +140,9 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
     }
     collect_over(server, remember->reached, pos, ret_batch);
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
-        if (is_for_archive(entry) && ret_batch->n + entry->size > sizeof remember->entries)
+        if (is_for_archive(header, entry) && ret_batch->n + entry->size > sizeof remember->entries)
             break;
-        if (is_for_archive(entry)) {
+        if (is_for_archive(header, entry)) {
             memcpy(remember->entries + ret_batch->n, entry, entry->size);
             ret_batch->n += entry->size;
         }

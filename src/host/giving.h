@@ -15,6 +15,9 @@ typedef struct Server Server;
 
 /* How many lines there were before a position, since the state began. */
 uint64_t giving_lines_before(const Chat *chat, uint64_t end);
+/* The log is told of `n` lines since the state began, but for those that the archive knows, and those that
+ * are not for it. */
+void giving_tell_missing(Server *server, uint64_t n, uint64_t n_done, uint64_t n_before);
 /* What is said from there on is for the archive; UINT64_MAX: nothing is. A transaction. */
 void giving_mark(Chat *chat, uint64_t from);
 /* The archive has been opened, and says up to where it is. */

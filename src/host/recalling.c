@@ -18,6 +18,17 @@
 #define TRY_USEC USEC_PER_SEC          /* when the rules can not be read */
 #define TRIES_USEC (10 * USEC_PER_SEC) /* for so long, if the archive is open */
 
+/* The archive has heard, or hears before it answers, of all that the state says of rooms. Before, one that it
+ * has as locked may be another room of that name. */
+static bool is_told(const Server *server)
+{
+    const Remember *remember = &server->remember;
+    const StateHeader *header = server->chat->state.header;
+
+    return remember->status.is_open && remember->n_openings == remember->status.n_openings &&
+           header->archive.recalled != PAST_UNKNOWN && !header->is_noting && !remember->is_refused;
+}
+
 /* Who searches is not told of rooms that they may not know: of the others, as many as there is a place for.
  */
 static RecallState search(Server *server, const Recall *question, Recalled *ret_recalled)
@@ -30,7 +41,7 @@ static RecallState search(Server *server, const Recall *question, Recalled *ret_
     if (rooms != NULL) {
         hidden.n = keep_secrets(server->chat, question->session, false, rooms, max);
         n_known = keep_secrets(server->chat, question->session, true, rooms + MIN(hidden.n, max), max);
-        hidden.n_known = MIN(n_known, max);
+        hidden.n_known = is_told(server) ? MIN(n_known, max) : 0;
     }
     if (rooms != NULL && hidden.n <= ARCHIVE_SEARCH_HIDDEN)
         return archivist_search(server->remember.archivist, question, &hidden, server->chat->now,
@@ -58,10 +69,14 @@ static const char NOT_OPEN[] = "The archive is not open";
 RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_recalled)
 {
     Server *server = userdata;
+    Recall untold = *question;
     const char *trouble;
 
     /* What was just said is part of the answer. */
     giving_run(server);
+    untold.is_secret = false;
+    if (!is_told(server))
+        question = &untold;
     /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
     if (question->kind == RECALL_PERSON && !giving_is_done(server))
         return RECALL_AWAITED;
@@ -146,9 +161,13 @@ static void read_anew(Server *server, uint64_t from)
 {
     Chat *chat = server->chat;
 
-    /* It is not told how rooms of this state ended, nor given what was said in them: it may have others of
-     * these names. */
+    /* It is not told what became of rooms and people of this state: it may have others of these names. */
+    over_lose_notes(chat, over_heard(chat), chat->state.header->head, OVER_FOR_OTHER);
+    over_lose(chat);
+    giving_tell_missing(server, giving_lines_before(chat, from), chat->state.header->n_archived,
+                        chat->state.header->archive.n_before);
     giving_mark(chat, from);
+    chat->state.header->noted_from = chat->state.header->head; /* one store */
     crash_point();
     over_forget(chat, UINT64_MAX);
     mail_ask_anew(chat);
@@ -169,8 +188,10 @@ void recalling_begin_other(Server *server, uint64_t from)
     if (status->pos == 0)
         noting_begin(server);
     crash_point();
-    if (is_read || status->is_begun)
-        memcpy(header->archive_file, status->file, STATE_ID_BYTES);
-    else
+    if (!is_read && status->epoch != 1) {
         read_anew(server, from);
+        return;
+    }
+    header->archived = header->n_archived = 0;
+    memcpy(header->archive_file, status->file, STATE_ID_BYTES);
 }

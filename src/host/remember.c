@@ -38,24 +38,15 @@ bool remember_path(char path[REMEMBER_PATH_MAX])
 
 /* Beginning and ending */
 
-/* Of `n` lines since the state began the archive knows so many, and `n_before` are not for it. */
-static void tell_missing(Server *server, uint64_t n, uint64_t n_done, uint64_t n_before)
-{
-    n_done = MAX(n_done, n_before);
-    if (n > n_done)
-        log_event(server->log, (LogEvent){.priority = LOG_ERR, .id = LOG_ID_ARCHIVE_STOPPED},
-                  "The last lines that were said could not be archived: %" PRIu64 " at most are missing.",
-                  n - n_done);
-}
-
 /* What it has not got by now, and will not. */
 static void tell_lost(Server *server, bool is_last)
 {
     const StateHeader *header = server->chat->state.header;
 
-    over_lose_notes(server->chat, over_heard(server->chat), header->head, is_last);
-    tell_missing(server, giving_lines_before(server->chat, header->head), header->n_archived,
-                 header->archive.n_before);
+    over_lose_notes(server->chat, over_heard(server->chat), header->head,
+                    is_last ? OVER_FOR_GOOD : OVER_FOR_NOW);
+    giving_tell_missing(server, giving_lines_before(server->chat, header->head), header->n_archived,
+                        header->archive.n_before);
 }
 
 /* Not beside threads of before: what SQLite knows of the file is known to the whole process, and would be
@@ -142,6 +133,17 @@ static void take_committed(Chat *chat, const ArchivistStatus *status)
     over_forget(chat, status->committed);
 }
 
+/* What the threads of before were given and have not written. */
+static void tell_ending(Server *server, bool is_last)
+{
+    const StateHeader *header = server->chat->state.header;
+    const Remember *remember = &server->remember;
+
+    giving_tell_missing(server, remember->n_ending, header->n_archived, remember->n_ending_before);
+    over_lose_notes(server->chat, MAX(header->archived, remember->ending_from), remember->ending_head,
+                    is_last ? OVER_FOR_GOOD : OVER_FOR_NOW);
+}
+
 /* The threads of before have ended; or not in so long. */
 static void take_ending(Server *server, uint64_t usec, bool is_last)
 {
@@ -153,9 +155,7 @@ static void take_ending(Server *server, uint64_t usec, bool is_last)
     if (status.n_openings > 0 &&
         memcmp(status.file, server->chat->state.header->archive_file, STATE_ID_BYTES) == 0)
         take_committed(server->chat, &status);
-    tell_missing(server, remember->n_ending, status.n_done_lines, remember->n_ending_before);
-    over_lose_notes(server->chat, MAX(status.committed, remember->ending_from), remember->ending_head,
-                    is_last);
+    tell_ending(server, is_last);
     remember->ending = archivist_free(remember->ending, 0);
     if (remember->is_on)
         open_archivist(server);
@@ -222,7 +222,13 @@ void remember_close(Server *server, bool is_last)
     Remember *remember = &server->remember;
     uint64_t deadline = clock_monotonic() + FINISH_USEC;
 
+    /* What failed was before there was one. */
+    if (server->chat == NULL)
+        return;
     take_ending(server, is_last ? FINISH_USEC : LEAVE_USEC, is_last);
+    /* They may still write it. */
+    if (remember->ending != NULL)
+        tell_ending(server, is_last);
     if (is_last && remember->archivist != NULL)
         finish(server, deadline);
     if (is_last && remember->is_on)

@@ -219,7 +219,23 @@ START_TEST(check_config_of_a_missing_file)
 }
 END_TEST
 
+/* There are too few descriptors to begin: it says so. */
+START_TEST(too_few_descriptors)
+{
+    if (daemon_is_wrapped())
+        return; /* valgrind needs descriptors of its own */
+    for (size_t n = 5; n <= 6; n++) {
+        Daemon *daemon = daemon_start(.may_end = true, .n_files = n);
+
+        suite_note("%zu descriptors", n);
+        daemon_expect_exit(daemon, EXIT_FAILURE);
+        expect_text(&daemon->err, "Too many open files");
+        daemon_free(daemon);
+    }
+}
+END_TEST
+
 SUITE_MAIN("cli", {help, 0}, {version, 0}, {wrong_usage, 0}, {wrong_use_of_the_archive, 0}, {no_archive, 0},
            {check_config_prints_what_is_in_force, 0}, {check_config_of_an_empty_file, 0},
            {check_config_with_errors, 0}, {check_config_with_warnings, 0},
-           {check_config_of_a_missing_file, 0})
+           {check_config_of_a_missing_file, 0}, {too_few_descriptors, 0})

@@ -74,7 +74,9 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE}, /* without a name */
     {HEADER, 0, FIELD(StateHeader, archived), LIMIT_TRANSCRIPT_MIN, NULL},
     {HEADER, 0, FIELD(StateHeader, archived), 2 * LIMIT_TRANSCRIPT_MIN, ARCHIVE},
-    {HEADER, 0, FIELD(StateHeader, n_archived), UINT64_C(1) << 62, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, n_archived), UINT64_MAX, NULL}, /* as the archive says */
+    {HEADER, 0, FIELD(StateHeader, noted_from), LIMIT_TRANSCRIPT_MIN, NULL},
+    {HEADER, 0, FIELD(StateHeader, noted_from), 2 * LIMIT_TRANSCRIPT_MIN, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, is_noting), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, is_noting), 2, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, today), UINT64_MAX, NULL},

@@ -4,21 +4,10 @@
 /* A file in the place of the one that the state has read, as when its disk comes late: what that one has is
  * in force, and nothing of it is lost. */
 
-#include <stdio.h>
+#include <sys/stat.h>
 
-#include "unit/secrets-fixture.h"
-
-static void move_file(const Scene *scene, const char *from, const char *to)
-{
-    static const char *const PARTS[] = {"", "-wal", "-shm"};
-    char old[600], new[600];
-
-    for (size_t i = 0; i < N_ELEMENTS(PARTS); i++) {
-        (void) snprintf(old, sizeof old, "%s%s%s", scene->world.fixture->path, from, PARTS[i]);
-        (void) snprintf(new, sizeof new, "%s%s%s", scene->world.fixture->path, to, PARTS[i]);
-        ck_assert(rename(old, new) == 0 || i > 0);
-    }
-}
+#include "chat/mail.h"
+#include "unit/other-file-fixture.h"
 
 /* The file is another one, as when its disk comes late: what that one has is in force from then on, and
  * stays; also #fen, which somebody else has by then. */
@@ -58,37 +47,6 @@ START_TEST(test_other_file)
     scene_forget(scene);
 }
 END_TEST
-
-/* A state that has read an early file, when the late one has #den, a ban, and settings of fay. */
-static Scene *begin_early(void)
-{
-    Scene *scene = scene_new();
-    Client *root = scene_account(scene, "root", 0), *fay = fay_comes(scene);
-
-    (void) scene_hear(scene, fay, "/set color on");
-    (void) scene_hear(scene, fay, "/ignore mallory");
-    (void) scene_hear(scene, root, "/ban 10.0.0.1");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    move_file(scene, "", ".late");
-    scene_open(scene);
-    TURN_UNTIL(scene, is_written(scene));
-    return scene;
-}
-
-static void swap_late(Scene *scene)
-{
-    move_file(scene, "", ".early");
-    move_file(scene, ".late", "");
-}
-
-static void notice(Scene *scene)
-{
-    scene_say(scene, "hello");
-    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
-    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
-    TURN_UNTIL(scene, is_written(scene) && scene->harness->chat->n_expecting == 0);
-}
 
 /* All that was in it still is, and what was said when nobody had noticed so far. */
 static void end_late(Scene *scene, int n_said)
@@ -199,6 +157,144 @@ START_TEST(test_unknown_file)
 }
 END_TEST
 
+/* What becomes of rooms and settings of this state when nobody has noticed yet is not what becomes of those
+ * of the same names in that file. */
+START_TEST(test_of_others)
+{
+    static const struct {
+        uint32_t uid;
+        const char *nick, *first, *last, *sql;
+    } cases[] = {
+        {1002, "otto", "/lock", "/close #den",
+         "SELECT count(*) FROM lines, rooms WHERE text = '" SECRET "' AND is_kept"},
+        {1001, "fay", "/lock", "/close #den", "SELECT count(*) FROM lines WHERE text = '" SECRET "'"},
+        {1001, "fay", "/set time off", "/set bell on", "SELECT length(ignored) > 0 FROM settings"},
+        {0, "root", "hello", "/delete fay 1", "SELECT count(*) FROM lines WHERE text = '" SECRET "'"},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Scene *scene = begin_early();
+        Client *fay = scene_account(scene, "fay", 1001),
+               *client = scene_account(scene, cases[i].nick, cases[i].uid);
+
+        if (cases[i].uid == 0) {
+            (void) scene_hear(scene, fay, "/join #den");
+            (void) scene_hear(scene, fay, "of the early file");
+        }
+        TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+        (void) scene_hear(scene, client, "/join #den");
+        (void) scene_hear(scene, client, cases[i].first);
+        if (cases[i].uid == 0)
+            scene_fill_ring(scene);
+        scene_say(scene, "hello");
+        TURN_UNTIL(scene, is_written(scene));
+        swap_late(scene);
+        (void) scene_hear(scene, client, cases[i].last);
+        settle(scene);
+        scene_close(scene);
+        ck_assert_msg(number_in_file(scene, cases[i].sql) == 1, "%s: %s", cases[i].last, cases[i].sql);
+        scene_forget(scene);
+    }
+}
+END_TEST
+
+/* The log is told what the early one has not heard, and never will: of a room, and of lines that no file has.
+ */
+START_TEST(test_never_heard)
+{
+    Scene *scene = begin_early();
+    Client *fay = scene_account(scene, "fay", 1001);
+
+    (void) scene_hear(scene, fay, "/join #pen");
+    (void) scene_hear(scene, fay, "/lock");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_turn_off(scene);
+    (void) scene_hear(scene, fay, "/close #pen");
+    swap_late(scene);
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_str_eq(scene->logged, "The archive could not be told that #pen was closed, and may keep it.");
+    scene_forget(scene);
+}
+END_TEST
+
+START_TEST(test_never_written)
+{
+    Scene *scene = begin_early();
+
+    TURN_UNTIL(scene, is_written(scene));
+    move_file(scene, "", ".early");
+    ck_assert_int_eq(mkdir(scene->world.fixture->path, 0700), 0);
+    scene_say(scene, "hello");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    scene_fill_ring(scene);
+    ck_assert_int_eq(rmdir(scene->world.fixture->path), 0);
+    move_file(scene, ".late", "");
+    TURN_UNTIL(scene, scene->server.remember.n_openings > 1);
+    ck_assert_ptr_nonnull(strstr(scene->logged, "The last lines that were said could not be archived"));
+    scene_free(scene);
+}
+END_TEST
+
+static void leave_message(Scene *scene)
+{
+    static const char TEXT[] = "the tea is ready";
+    const Name otto = {4, "otto"};
+    Chat *chat = scene->harness->chat;
+
+    chat_reserve(chat, SLOT_NONE);
+    mail_leave(chat, scene->alice->session, &otto, 1002, TEXT, sizeof TEXT - 1);
+    chat_commit(chat);
+}
+
+static bool comes_and_hears(Scene *scene)
+{
+    Client *otto = scene_account(scene, "otto", 1002);
+    bool is_told;
+
+    TURN_UNTIL(scene, scene->harness->chat->n_expecting == 0);
+    scene_turn(scene);
+    is_told = strstr(client_take(otto), "the tea is ready") != NULL;
+    (void) scene_hear(scene, otto, "/quit");
+    TURN_UNTIL(scene, is_written(scene));
+    return is_told;
+}
+
+/* A message that is left when it is noticed is told by the late file, and not by the early one again. */
+START_TEST(test_message_back)
+{
+    Scene *scene = begin_early();
+
+    swap_late(scene);
+    leave_message(scene);
+    settle(scene);
+    ck_assert(comes_and_hears(scene));
+    move_file(scene, "", ".late");
+    move_file(scene, ".early", "");
+    notice(scene);
+    ck_assert(!comes_and_hears(scene));
+    scene_free(scene);
+}
+END_TEST
+
+/* Nor by a new one, in which this state has another number. */
+START_TEST(test_message_new)
+{
+    Scene *scene = begin_early();
+
+    swap_late(scene);
+    notice(scene);
+    leave_message(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    ck_assert(comes_and_hears(scene));
+    ck_assert_int_eq(unlink(scene->world.fixture->path), 0);
+    notice(scene);
+    ck_assert(!comes_and_hears(scene));
+    scene_free(scene);
+}
+END_TEST
+
 /* One is away, and comes back. */
 START_TEST(test_back_again)
 {
@@ -253,4 +349,5 @@ START_TEST(test_new_file)
 END_TEST
 
 UNIT_MAIN("other-file", test_other_file, test_off_and_on, test_death, test_notes_of_before, test_unknown_file,
+          test_of_others, test_never_heard, test_never_written, test_message_back, test_message_new,
           test_back_again, test_new_file)
