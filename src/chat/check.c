@@ -225,12 +225,30 @@ static bool is_boundary(const Check *check, uint64_t pos)
     return false;
 }
 
-static bool over_is_fine(const StateHeader *header, const RoomOver *over, const RoomGiven *given)
+static bool over_is_fine(const StateHeader *header, const OverRecord *over)
 {
     return over->pos < header->head && over->pos % 8 == 0 && (over->flags & ~(uint32_t) ROOM_SET) == 0 &&
            over->how <= OVER_GIVEN && name_is_fine(&over->name) &&
            (over->how != OVER_GIVEN ||
-            (name_is_fine(&given->founder) && (given->former.n == 0 || name_is_fine(&given->former))));
+            (name_is_fine(&over->founder) && (over->former.n == 0 || name_is_fine(&over->former))));
+}
+
+/* They stand in the order of their positions. */
+static bool overs_are_fine(const State *state)
+{
+    const StateHeader *header = state->header;
+    const OverRecord *over;
+    uint64_t after = 0;
+
+    if (header->over_end >= COUNT_MAX || header->over_first > header->over_end ||
+        header->over_end - header->over_first > header->max_overs)
+        return false;
+    for (uint64_t i = header->over_first; i < header->over_end; i++, after = over->pos) {
+        over = &state->overs[i % header->max_overs];
+        if (over->pos <= after || !over_is_fine(header, over))
+            return false;
+    }
+    return true;
 }
 
 /* Of what the archive is given, and told. */
@@ -240,11 +258,9 @@ static bool mark_is_fine(const Check *check)
     const ArchiveMark *mark = &header->archive;
 
     if (mark->n_dropped >= COUNT_MAX || mark->n_before >= COUNT_MAX || mark->recalled > PAST_UNREADABLE ||
-        header->is_noting > 1 || header->archived > header->head || header->noted_from > header->head)
+        header->is_noting > 1 || header->archived > header->head || header->noted_from > header->head ||
+        !overs_are_fine(check->state))
         return false;
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        if (header->over[i].pos != 0 && !over_is_fine(header, &header->over[i], &header->given[i]))
-            return false;
     return mark->from == UINT64_MAX || mark->from < header->tail || is_boundary(check, mark->from);
 }
 

@@ -9,46 +9,49 @@
 static const NoteKind KINDS[] = {
     [OVER_CLOSED] = NOTE_ROOM_CLOSED, [OVER_OPENED] = NOTE_ROOM_OPENED, [OVER_GIVEN] = NOTE_ROOM};
 
-const RoomOver *over_next(const Chat *chat, uint64_t from, uint64_t end)
+static uint32_t place_of(const Chat *chat, uint64_t n)
 {
-    const RoomOver *next = NULL;
-
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++) {
-        const RoomOver *over = &chat->state.header->over[i];
-
-        if (over->pos != 0 && over->pos >= from && over->pos < end && (next == NULL || over->pos < next->pos))
-            next = over;
-    }
-    return next;
+    return (uint32_t) (n % chat->state.header->max_overs);
 }
 
-static const RoomGiven *given_of(const Chat *chat, const RoomOver *over)
+/* Which is the first that has a note at `from` or later; over_end: none has. They stand in the order of their
+ * notes. */
+static uint64_t find(const Chat *chat, uint64_t from)
 {
-    return &chat->state.header->given[over - chat->state.header->over];
+    uint64_t n = chat->state.header->over_first;
+
+    while (n < chat->state.header->over_end && chat->state.overs[place_of(chat, n)].pos < from)
+        n++;
+    return n;
 }
 
-static void get_note(const Chat *chat, const RoomOver *over, Note *ret_note)
+const OverRecord *over_next(const Chat *chat, uint64_t from, uint64_t end)
 {
-    const RoomGiven *given;
+    uint64_t n = find(chat, from);
+    const OverRecord *over = &chat->state.overs[place_of(chat, n)];
 
+    return n < chat->state.header->over_end && over->pos < end ? over : NULL;
+}
+
+static void get_note(const OverRecord *over, Note *ret_note)
+{
     memset(ret_note, 0, sizeof *ret_note);
     ret_note->kind = KINDS[over->how];
     ret_note->room.flags = over->flags;
     if (over->how != OVER_GIVEN)
         return;
-    given = given_of(chat, over);
     ret_note->room.how = NOTE_ROOM_GIVEN_BY;
-    ret_note->room.founder = given->founder;
-    ret_note->room.founder_uid = given->founder_uid;
-    ret_note->room.former = given->former;
-    ret_note->room.former_uid = given->former_uid;
+    ret_note->room.founder = over->founder;
+    ret_note->room.founder_uid = over->founder_uid;
+    ret_note->room.former = over->former;
+    ret_note->room.former_uid = over->former_uid;
 }
 
-size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry)
+size_t over_write(const Chat *chat, const OverRecord *over, Entry *ret_entry)
 {
     Note note;
 
-    get_note(chat, over, &note);
+    get_note(over, &note);
     return note_write(&note, over->pos, chat->wall, &over->name, ret_entry);
 }
 
@@ -60,22 +63,23 @@ uint64_t over_heard(const Chat *chat)
 }
 
 /* Unless its note is still where the archive will read it. */
-static void lose(const Chat *chat, const RoomOver *over)
+static void lose(const Chat *chat, const OverRecord *over)
 {
     const StateHeader *header = chat->state.header;
     Note note;
 
     if (over->pos >= header->tail && over->pos >= header->archive.from)
         return;
-    get_note(chat, over, &note);
+    get_note(over, &note);
     note_tell_lost(chat->log, &note, NULL, over->name.bytes);
 }
 
 void over_lose(const Chat *chat)
 {
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        if (chat->state.header->over[i].pos != 0)
-            lose(chat, &chat->state.header->over[i]);
+    const StateHeader *header = chat->state.header;
+
+    for (uint64_t n = header->over_first; n < header->over_end; n++)
+        lose(chat, &chat->state.overs[place_of(chat, n)]);
 }
 
 /* By host/noting.h, or as something that is over; or to the other file. */
@@ -107,20 +111,6 @@ void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, OverWhy why)
 
 /* What is remembered */
 
-/* A record for one more. */
-static const RoomOver *make_place(Chat *chat)
-{
-    const StateHeader *header = chat->state.header;
-    const RoomOver *oldest;
-
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        if (header->over[i].pos == 0)
-            return &header->over[i];
-    oldest = over_next(chat, 0, UINT64_MAX);
-    lose(chat, oldest);
-    return oldest;
-}
-
 static uint8_t how_of(const Note *note)
 {
     if (note->kind == NOTE_ROOM)
@@ -130,21 +120,26 @@ static uint8_t how_of(const Note *note)
 
 void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos)
 {
-    const RoomOver *over;
+    StateHeader *header = chat->state.header;
+    uint32_t place = place_of(chat, header->over_end);
 
-    over = make_place(chat);
-    *(RoomGiven *) state_edit(&chat->state, given_of(chat, over), sizeof(RoomGiven)) =
-        (RoomGiven){.founder = note->room.founder,
-                    .former = note->room.former,
-                    .founder_uid = note->room.founder_uid,
-                    .former_uid = note->room.former_uid};
-    *(RoomOver *) state_edit(&chat->state, over, sizeof(RoomOver)) = (RoomOver){
-        .pos = pos, .name = chat->state.rooms[room].name, .flags = note->room.flags, .how = how_of(note)};
+    (void) state_edit(&chat->state, &header->over_first, 2 * sizeof(uint64_t)); /* and over_end */
+    if (header->over_end - header->over_first == header->max_overs) {
+        lose(chat, &chat->state.overs[place]);
+        header->over_first++;
+    }
+    *state_edit_over(&chat->state, place) = (OverRecord){.pos = pos,
+                                                         .name = chat->state.rooms[room].name,
+                                                         .flags = note->room.flags,
+                                                         .how = how_of(note),
+                                                         .founder = note->room.founder,
+                                                         .former = note->room.former,
+                                                         .founder_uid = note->room.founder_uid,
+                                                         .former_uid = note->room.former_uid};
+    header->over_end++;
 }
 
 void over_forget(Chat *chat, uint64_t pos)
 {
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        if (chat->state.header->over[i].pos != 0 && chat->state.header->over[i].pos < pos)
-            chat->state.header->over[i].pos = 0; /* one store each */
+    chat->state.header->over_first = find(chat, pos); /* one store */
 }

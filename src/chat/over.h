@@ -15,7 +15,7 @@
  * are as many already, the log is told of the oldest, which is lost. */
 void over_add(Chat *chat, uint32_t room, const Note *note, uint64_t pos);
 /* The note once more, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
-size_t over_write(const Chat *chat, const RoomOver *over, Entry *ret_entry);
+size_t over_write(const Chat *chat, const OverRecord *over, Entry *ret_entry);
 /* What stands before this position the archive has, or it is not for it. */
 uint64_t over_heard(const Chat *chat);
 /* Nothing will be told any more: of those that the archive has not heard of, and whose notes it will not see
@@ -33,4 +33,4 @@ void over_lose_notes(const Chat *chat, uint64_t from, uint64_t end, OverWhy why)
 /* The archive has all that stands before that. */
 void over_forget(Chat *chat, uint64_t pos);
 /* The first that has a note at `from` or later, and before `end`; NULL: there is none. */
-const RoomOver *over_next(const Chat *chat, uint64_t from, uint64_t end);
+const OverRecord *over_next(const Chat *chat, uint64_t from, uint64_t end);

@@ -41,6 +41,7 @@ enum {
     REGION_HALVES,
     REGION_RULES,
     REGION_INVITES,
+    REGION_OVERS,
     REGION_RING,
     REGIONS,
 };
@@ -59,7 +60,7 @@ typedef struct Regions {
 static bool regions_place(const StateHeader *header, Regions *ret_regions)
 {
     /* Before these layouts what stands here is something else. */
-    bool has_rules = header->layout >= 3, has_invites = header->layout >= 4;
+    bool has_rules = header->layout >= 3, has_invites = header->layout >= 4, has_overs = header->layout >= 6;
     size_t at = 0, bytes;
 
     *ret_regions =
@@ -74,6 +75,7 @@ static bool regions_place(const StateHeader *header, Regions *ret_regions)
                       {0, header->half_size, 1, header->max_sessions},
                       {0, has_rules ? header->rule_size : 1, 1, has_rules ? header->max_rules : 0},
                       {0, has_invites ? header->invite_size : 1, 1, has_invites ? header->max_invites : 0},
+                      {0, has_overs ? header->over_size : 1, 1, has_overs ? header->max_overs : 0},
                       {0, 1, 1, header->transcript_size},
                   }};
     for (unsigned i = 0; i < REGIONS; i++) {
@@ -103,6 +105,7 @@ static void state_point(State *state, const Regions *regions)
     state->halves = (HalfRecord *) (base + regions->of[REGION_HALVES].at);
     state->rules = (RuleRecord *) (base + regions->of[REGION_RULES].at);
     state->invites = (InviteRecord *) (base + regions->of[REGION_INVITES].at);
+    state->overs = (OverRecord *) (base + regions->of[REGION_OVERS].at);
     state->ring = base + regions->of[REGION_RING].at;
 }
 
@@ -154,6 +157,8 @@ static StateHeader header_for(const Config *config, uint32_t max_sessions)
         .next_rule = 1,
         .invite_size = sizeof(InviteRecord),
         .max_invites = LIMIT_INVITES,
+        .over_size = sizeof(OverRecord),
+        .max_overs = LIMIT_ROOMS_OVER,
     };
 
     header.max_members = members_for(&header);
@@ -261,12 +266,26 @@ void state_commit(State *state)
 
 /* A state that another process left. Its header has only been checked when header_check() has seen it. */
 
+/* In layout 5 rooms that are over stood at the end of the header, in no order, and the free ones had no
+ * position. */
+typedef struct FifthOver {
+    uint64_t pos;
+    Name name;
+    uint32_t flags;
+    uint8_t how;
+} FifthOver;
+
+enum {
+    FIFTH_OVERS_AT = offsetof(StateHeader, over_size),
+    FIFTH_HEADER_SIZE = FIFTH_OVERS_AT + LIMIT_ROOMS_OVER * sizeof(FifthOver),
+};
+
 static size_t oldest_header(uint32_t layout)
 {
     if (layout >= 6)
         return offsetof(StateHeader, noted_from) + sizeof(uint64_t);
     if (layout == 5)
-        return offsetof(StateHeader, given);
+        return FIFTH_HEADER_SIZE;
     if (layout == 4)
         return offsetof(StateHeader, today) + sizeof(uint64_t);
     return layout == 3 ? offsetof(StateHeader, id) : offsetof(StateHeader, rule_size);
@@ -284,7 +303,8 @@ static bool sizes_are_known(const StateHeader *header)
     const struct {
         size_t n, oldest, today;
     } sizes[] = {
-        {header->header_size, oldest_header(header->layout), sizeof(StateHeader)},
+        {header->header_size, oldest_header(header->layout),
+         header->layout == 5 ? FIFTH_HEADER_SIZE : sizeof(StateHeader)},
         {header->session_size, offsetof(SessionRecord, nick) + sizeof(Name), sizeof(SessionRecord)},
         {header->room_size, oldest_room(header->layout), sizeof(RoomRecord)},
         {header->member_size, offsetof(MemberRecord, order) + sizeof(uint64_t), sizeof(MemberRecord)},
@@ -295,6 +315,8 @@ static bool sizes_are_known(const StateHeader *header)
          offsetof(RuleRecord, reason) + LIMIT_REASON_BYTES, sizeof(RuleRecord)},
         {header->layout >= 4 ? header->invite_size : sizeof(InviteRecord),
          offsetof(InviteRecord, name) + sizeof(Name), sizeof(InviteRecord)},
+        {header->layout >= 6 ? header->over_size : sizeof(OverRecord),
+         offsetof(OverRecord, former_uid) + sizeof(uint32_t), sizeof(OverRecord)},
     };
 
     for (size_t i = 0; i < N_ELEMENTS(sizes); i++)
@@ -317,7 +339,8 @@ static int header_check(const StateHeader *header, size_t size, Regions *ret_reg
         header->max_members > LIMIT_MEMBERS || header->max_ignored > LIMIT_IGNORES ||
         header->max_rooms_each > LIMIT_ROOMS + 1 ||
         (header->layout >= 3 && header->max_rules != LIMIT_RULES) ||
-        (header->layout >= 4 && header->max_invites != LIMIT_INVITES) || header->transcript_size % 8 != 0 ||
+        (header->layout >= 4 && header->max_invites != LIMIT_INVITES) ||
+        (header->layout >= 6 && header->max_overs != LIMIT_ROOMS_OVER) || header->transcript_size % 8 != 0 ||
         header->transcript_size < LIMIT_TRANSCRIPT_MIN || header->undo_size % 8 != 0 ||
         header->undo_n % 8 != 0 || header->undo_n > header->undo_size)
         return STATE_UNREADABLE;
@@ -477,12 +500,34 @@ static void copy_header(StateHeader *to, const StateHeader *from)
     const size_t first = offsetof(StateHeader, generation);
     size_t end = from->layout >= 4 ? from->header_size : oldest_header(from->layout);
 
+    if (from->layout == 5)
+        end = FIFTH_OVERS_AT;
     memcpy((char *) to + first, (const char *) from + first, end - first);
     to->rule_size = sizeof(RuleRecord);
     to->max_rules = LIMIT_RULES;
     to->invite_size = sizeof(InviteRecord);
     to->max_invites = LIMIT_INVITES;
+    to->over_size = sizeof(OverRecord);
+    to->max_overs = LIMIT_ROOMS_OVER;
     to->generation++;
+}
+
+/* In the order of their positions. */
+static void copy_fifth_overs(State *to, const State *from)
+{
+    const FifthOver *overs = (const FifthOver *) ((const char *) from->base + FIFTH_OVERS_AT), *next;
+    OverRecord *records = (OverRecord *) (uintptr_t) to->overs;
+
+    for (uint64_t after = 0;; after = next->pos) {
+        next = NULL;
+        for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
+            if (overs[i].pos > after && (next == NULL || overs[i].pos < next->pos))
+                next = &overs[i];
+        if (next == NULL)
+            break;
+        records[to->header->over_end++] =
+            (OverRecord){.pos = next->pos, .name = next->name, .flags = next->flags, .how = next->how};
+    }
 }
 
 /* What no version before had: where it lies now there was nothing, or padding. */
@@ -517,6 +562,8 @@ int state_grow(const State *old, const Config *config, uint32_t max_sessions, St
         return error_trace(r);
     }
     copy_header(state.header, old->header);
+    if (old->header->layout == 5)
+        copy_fifth_overs(&state, old);
     clear_new_fields(&state, old->header->layout, region_use(old, &from.of[REGION_SESSIONS]),
                      region_use(old, &from.of[REGION_ROOMS]));
     *ret_state = state;

@@ -6,7 +6,7 @@
  * What the chat is: one memory file of flat records, with indexes and offsets and no pointers.
  *
  *     header | undo | sessions | rooms | members | away texts | ignored names | half lines | rules |
- *     invitations | transcript
+ *     invitations | rooms that are over | transcript
  *
  * Everything else (who is in a room's list, which nick is whose) is derived from it and lives on the heap.
  * The file is mapped shared and sparse: a record costs memory from its first use on. It is a memfd, so
@@ -70,26 +70,6 @@ typedef struct ArchiveMark {
     uint64_t n_before;  /* lines that were said before `from` */
 } ArchiveMark;
 
-enum {
-    OVER_CLOSED,
-    OVER_OPENED, /* nothing is kept of it any more, but it goes on */
-    OVER_GIVEN,  /* who had it has it no more */
-};
-
-/* What happened to a room that was kept: chat/over.h. */
-typedef struct RoomOver {
-    uint64_t pos; /* of the note that says so; 0: this record is free */
-    Name name;
-    uint32_t flags; /* RoomRecord.flags that it had */
-    uint8_t how;    /* OVER_* */
-} RoomOver;
-
-/* To whom it was handed over, and who had it. */
-typedef struct RoomGiven {
-    Name founder, former; /* the latter is empty if nobody had it */
-    uint32_t founder_uid, former_uid;
-} RoomGiven;
-
 typedef struct StateHeader {
     uint64_t magic;
     uint32_t layout;
@@ -123,8 +103,8 @@ typedef struct StateHeader {
     uint64_t is_noting; /* the archive is to be told of all rules and rooms: host/noting.h */
     uint64_t today;     /* when the day of the turn began, usec since the epoch: chat_begin_turn() */
     uint8_t archive_file[STATE_ID_BYTES]; /* of which file archive.recalled tells; from layout 5 on */
-    RoomOver over[LIMIT_ROOMS_OVER];
-    RoomGiven given[LIMIT_ROOMS_OVER]; /* the n-th belongs to the n-th of `over`; from layout 6 on */
+    uint32_t over_size, max_overs;        /* from layout 6 on */
+    uint64_t over_first, over_end;        /* the n-th room that is over is in the record n modulo max_overs */
     /* What stands before this position is in archive_file, or known to be missing there, at least: so many
      * lines. */
     uint64_t archived, n_archived;
@@ -307,6 +287,23 @@ typedef struct InviteRecord {
     STATE_NEXT_FIELDS
 } InviteRecord;
 
+enum {
+    OVER_CLOSED,
+    OVER_OPENED, /* nothing is kept of it any more, but it goes on */
+    OVER_GIVEN,  /* who had it has it no more */
+};
+
+/* What happened to a room that was kept: chat/over.h. In layout 5 these stood in the header. */
+typedef struct OverRecord {
+    uint64_t pos; /* of the note that says so */
+    Name name;
+    uint32_t flags;       /* RoomRecord.flags that it had */
+    uint8_t how;          /* OVER_* */
+    Name founder, former; /* OVER_GIVEN: to whom, and who had it, or empty; from layout 6 on */
+    uint32_t founder_uid, former_uid;
+    STATE_NEXT_FIELDS
+} OverRecord;
+
 /* Records are const, so that nobody changes them but through state_edit(). */
 typedef struct State {
     int fd; /* owned */
@@ -322,6 +319,7 @@ typedef struct State {
     HalfRecord *halves;           /* what lies beyond n_half may be changed at any time */
     const RuleRecord *rules;
     const InviteRecord *invites;
+    const OverRecord *overs;
     char *ring;
     struct {
         size_t offset, n;
@@ -387,6 +385,11 @@ static inline RuleRecord *state_edit_rule(State *state, uint32_t rule)
 static inline InviteRecord *state_edit_invite(State *state, uint32_t invite)
 {
     return (InviteRecord *) state_edit(state, &state->invites[invite], sizeof(InviteRecord));
+}
+
+static inline OverRecord *state_edit_over(State *state, uint32_t over)
+{
+    return (OverRecord *) state_edit(state, &state->overs[over], sizeof(OverRecord));
 }
 
 /* head, next_serial, next_guest and next_member. */

@@ -115,7 +115,7 @@ _Static_assert(LIMIT_ROOMS_OVER *(sizeof(Entry) + NAME_MAX_BYTES + offsetof(Note
 /* Of rooms that are over the notes that are not among the next entries, and that it has not had either. */
 static void collect_over(Server *server, uint64_t from, uint64_t end, ArchivistBatch *batch)
 {
-    const RoomOver *over;
+    const OverRecord *over;
 
     for (; (over = over_next(server->chat, from, end)) != NULL; from = over->pos + 1)
         batch->n += over_write(server->chat, over, (Entry *) (server->remember.entries + batch->n));

@@ -28,7 +28,7 @@ static void damage_config(Config *config)
     EXPECT(config_add_motd(config, "Be kind.", 8) == 0);
 }
 
-/* A room that belongs to somebody, with invitations, and a rule. */
+/* A room that belongs to somebody, with invitations, and a rule; and it was given up once. */
 static void add_kept(Harness *harness)
 {
     Client *root = client_account(harness, "root", 0);
@@ -36,11 +36,14 @@ static void add_kept(Harness *harness)
 
     EXPECT(root != NULL && name_parse("fay", 3, NAME_MAX_CHARS, &invite.name) == 0);
     harness_turn(harness);
-    client_say(harness, root, "/join #den\n/lock\n/invite alice\n/mute 192.0.2.1 for nothing");
+    harness->chat->state.header->archive.recalled = PAST_KNOWN;
+    client_say(harness, root,
+               "/join #den\n/lock\n/unlock\n/lock\n/invite alice\n/mute 192.0.2.1 for nothing");
     chat_reserve(harness->chat, SLOT_NONE);
     EXPECT(keep_invite(harness->chat, root->session, &invite) == 0);
     chat_commit(harness->chat);
     harness_turn(harness);
+    EXPECT(harness->chat->state.header->over_end == 1);
 }
 
 Harness *damage_world(void)
@@ -134,6 +137,9 @@ unsigned damage_ranges(const Harness *harness, Range ranges[DAMAGE_RANGES])
     for (uint32_t i = 0; i < chat->rule_slots.n_touched; i++)
         range_add(&all, "rule", &state->rules[i],
                   offsetof(RuleRecord, reason) + state->rules[i].reason_n + (size_t) 1);
+    for (uint64_t i = header->over_first; i < header->over_end; i++)
+        range_add(&all, "over", &state->overs[i % header->max_overs], sizeof(OverRecord));
+    range_add(&all, "over", &header->over_first, 2 * sizeof(uint64_t)); /* and over_end */
     for (uint32_t i = 0; i < chat->member_slots.n_touched; i++)
         range_add(&all, "member", &state->members[i], sizeof(MemberRecord));
     EXPECT(header->head - header->tail < header->transcript_size - header->tail % header->transcript_size);

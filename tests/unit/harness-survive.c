@@ -260,6 +260,8 @@ char *harness_dump(const Harness *harness, size_t *ret_n)
     for (uint32_t i = 0; i < chat->invite_slots.n_touched; i++)
         if (state->invites[i].whom != 0)
             (void) fwrite(&state->invites[i], sizeof(InviteRecord), 1, to);
+    for (uint64_t i = state->header->over_first; i < state->header->over_end; i++)
+        (void) fwrite(&state->overs[i % state->header->max_overs], sizeof(OverRecord), 1, to);
     dump_transcript(chat, to);
     EXPECT(fclose(to) == 0);
     return dump;

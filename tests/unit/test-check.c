@@ -13,7 +13,7 @@
 
 /* One number of one record. */
 typedef struct Damage {
-    enum { HEADER, SESSION, AWAY, IGNORED, ROOM, MEMBER, RULE, INVITE, ENTRY } kind;
+    enum { HEADER, SESSION, AWAY, IGNORED, ROOM, MEMBER, RULE, INVITE, OVER, ENTRY } kind;
     unsigned which; /* of the used ones */
     size_t offset, size;
     uint64_t value;
@@ -69,9 +69,27 @@ static const Damage DAMAGES[] = {
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 1, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 2, NULL},
     {HEADER, 0, FIELD(StateHeader, archive.recalled), 3, ARCHIVE},
-    {HEADER, 0, FIELD(StateHeader, over[0].flags), UINT32_MAX, NULL}, /* of nothing */
-    {HEADER, 0, FIELD(StateHeader, over[0].how), UINT64_MAX, NULL},
-    {HEADER, 0, FIELD(StateHeader, over[0].pos), 8, ARCHIVE}, /* without a name */
+    {OVER, 2, FIELD(OverRecord, flags), UINT32_MAX, NULL}, /* of nothing */
+    {OVER, 0, FIELD(OverRecord, flags), UINT32_MAX, ARCHIVE},
+    {OVER, 0, FIELD(OverRecord, flags), ROOM_FOUNDED, ARCHIVE},
+    {OVER, 0, FIELD(OverRecord, flags), ROOM_SET, NULL},
+    {OVER, 0, FIELD(OverRecord, how), OVER_GIVEN, ARCHIVE}, /* to nobody */
+    {OVER, 1, FIELD(OverRecord, how), OVER_GIVEN + 1, ARCHIVE},
+    {OVER, 0, FIELD(OverRecord, name.n), 0, ARCHIVE},
+    {OVER, 1, FIELD(OverRecord, founder.n), 0, ARCHIVE},
+    {OVER, 1, FIELD(OverRecord, founder.n), 255, ARCHIVE},
+    {OVER, 1, FIELD(OverRecord, former.n), 255, ARCHIVE},
+    {OVER, 1, FIELD(OverRecord, founder_uid), UINT32_MAX, NULL},
+    {OVER, 0, FIELD(OverRecord, pos), 0, ARCHIVE},
+    {OVER, 0, FIELD(OverRecord, pos), 12, ARCHIVE},
+    {OVER, 0, FIELD(OverRecord, pos), 16, ARCHIVE}, /* the one after it has that */
+    {OVER, 1, FIELD(OverRecord, pos), 8, ARCHIVE},
+    {OVER, 1, FIELD(OverRecord, pos), INT64_MAX - 7, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, over_first), 2, NULL},
+    {HEADER, 0, FIELD(StateHeader, over_first), 3, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, over_end), 3, ARCHIVE}, /* of nothing */
+    {HEADER, 0, FIELD(StateHeader, over_end), LIMIT_ROOMS_OVER + 1, ARCHIVE},
+    {HEADER, 0, FIELD(StateHeader, over_end), UINT64_MAX, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, archived), LIMIT_TRANSCRIPT_MIN, NULL},
     {HEADER, 0, FIELD(StateHeader, archived), 2 * LIMIT_TRANSCRIPT_MIN, ARCHIVE},
     {HEADER, 0, FIELD(StateHeader, n_archived), UINT64_MAX, NULL}, /* as the archive says */
@@ -214,6 +232,7 @@ static char *find_record(const State *state, const Damage *damage)
         [MEMBER] = &state->members[damage->which],
         [RULE] = &state->rules[damage->which],
         [INVITE] = &state->invites[damage->which],
+        [OVER] = &state->overs[damage->which],
         [ENTRY] = state->ring + state->header->tail % state->header->transcript_size,
     };
 
@@ -229,11 +248,23 @@ static const char *check(const State *state)
     return why;
 }
 
+/* Two rooms, of the second of which is known who had it. */
+static void end_rooms(State *state)
+{
+    OverRecord *overs = (OverRecord *) (uintptr_t) state->overs;
+
+    overs[0] = (OverRecord){.pos = 8, .name = {3, "den"}, .flags = ROOM_LOCKED};
+    overs[1] = (OverRecord){
+        .pos = 16, .name = {3, "hut"}, .how = OVER_GIVEN, .founder = {3, "bob"}, .former = {3, "eve"}};
+    state->header->over_end = 2;
+}
+
 START_TEST(test_damages)
 {
     Harness *harness = damage_world();
     State *state = &harness->chat->state;
 
+    end_rooms(state);
     ck_assert_ptr_null(check(state));
     for (size_t i = 0; i < N_ELEMENTS(DAMAGES); i++) {
         const Damage *damage = &DAMAGES[i];
@@ -320,6 +351,29 @@ START_TEST(test_long_names)
 }
 END_TEST
 
+/* As many as there may be, wherever in their region they begin, and one more. */
+START_TEST(test_overs)
+{
+    Harness *harness = damage_world();
+    State *state = &harness->chat->state;
+    OverRecord *overs = (OverRecord *) (uintptr_t) state->overs;
+    const uint64_t first = 3 * LIMIT_ROOMS_OVER - 5;
+
+    state->header->over_first = first;
+    for (uint64_t i = 0; i < LIMIT_ROOMS_OVER; i++)
+        overs[(first + i) % LIMIT_ROOMS_OVER] = (OverRecord){.pos = 8 * (i + 1), .name = {3, "den"}};
+    state->header->over_end = first + LIMIT_ROOMS_OVER;
+    ck_assert_ptr_null(check(state));
+    overs[0].pos = overs[LIMIT_ROOMS_OVER - 1].pos;
+    ck_assert_str_eq(check(state), ARCHIVE);
+    overs[0].pos += 8;
+    ck_assert_ptr_null(check(state));
+    state->header->over_first--;
+    ck_assert_str_eq(check(state), ARCHIVE);
+    harness_free(harness);
+}
+END_TEST
+
 /* No account has the last uid, which means everybody; and a person has so many sessions, and not one more. */
 START_TEST(test_accounts)
 {
@@ -346,4 +400,4 @@ START_TEST(test_accounts)
 }
 END_TEST
 
-UNIT_MAIN("check", test_damages, test_wrapped, test_marks, test_long_names, test_accounts)
+UNIT_MAIN("check", test_damages, test_wrapped, test_marks, test_long_names, test_overs, test_accounts)

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "chat/over.h"
 #include "chat/session.h"
 #include "unit/harness.h"
 #include "unit/unit.h"
@@ -21,10 +22,11 @@ typedef struct Part {
     size_t at; /* in the old file */
 } Part;
 
-enum { SESSIONS = 2, ROOMS = 3, PARTS = 11 };
+enum { HEADER = 0, UNDO = 1, SESSIONS = 2, ROOMS = 3, RULES = 8, INVITES = 9, OVERS = 10, PARTS = 12 };
 
 typedef struct OldFile {
     StateHeader header;
+    char fifth[40000]; /* the header of layout 5, which was longer than those after it */
     Part parts[PARTS];
     size_t size;
 } OldFile;
@@ -54,6 +56,7 @@ static void describe(OldFile *old, const State *state)
     header->half_size = offsetof(HalfRecord, of_the_next_layout);
     header->rule_size = offsetof(RuleRecord, of_the_next_layout);
     header->invite_size = offsetof(InviteRecord, of_the_next_layout);
+    header->over_size = offsetof(OverRecord, of_the_next_layout);
     {
         const Part parts[PARTS] = {
             {header, 0, header->header_size, 1, 0},
@@ -67,12 +70,19 @@ static void describe(OldFile *old, const State *state)
             {state->halves, sizeof(HalfRecord), header->half_size, header->max_sessions, 0},
             {state->rules, sizeof(RuleRecord), header->rule_size, header->max_rules, 0},
             {state->invites, sizeof(InviteRecord), header->invite_size, header->max_invites, 0},
+            {state->overs, sizeof(OverRecord), header->over_size, header->max_overs, 0},
             {state->ring, 1, 1, header->transcript_size, 0},
         };
 
         memcpy(old->parts, parts, sizeof parts);
     }
     place_parts(old);
+}
+
+/* What later layouts have. */
+static void leave_out(OldFile *old, unsigned part)
+{
+    old->parts[part] = (Part){old, 1, 1, 0, 0};
 }
 
 /* Without founders and invitations. A room had some bytes behind its last field, which could be anything. */
@@ -84,25 +94,7 @@ static void describe_old_rooms(OldFile *old, const State *state)
     old->parts[ROOMS].old_size = old->header.room_size;
     for (uint32_t i = 0; i < old->header.max_rooms; i++)
         memset((char *) (uintptr_t) &state->rooms[i] + end, 0xff, old->header.room_size - end);
-    old->parts[PARTS - 2] = (Part){state->invites, 1, 1, 0, 0};
-}
-
-/* The first layout: without rules, and whatever lies behind the last field is no field. */
-static void describe_first(OldFile *old, const State *state)
-{
-    StateHeader *header = &old->header;
-
-    describe(old, state);
-    header->layout = STATE_LAYOUT_OLDEST;
-    header->header_size = offsetof(StateHeader, host) + sizeof header->host;
-    header->header_size += -header->header_size % 8;
-    memset((char *) header + offsetof(StateHeader, host) + sizeof header->host, 0xff,
-           header->header_size - offsetof(StateHeader, host) - sizeof header->host);
-    old->parts[0] = (Part){header, 0, header->header_size, 1, 0};
-    old->parts[PARTS - 3] = (Part){state->rules, 1, 1, 0, 0};
-    describe_old_rooms(old, state);
-    old->size = 0;
-    place_parts(old);
+    leave_out(old, INVITES);
 }
 
 /* Of that layout, which had so many bytes of the header. */
@@ -111,7 +103,26 @@ static void describe_header(OldFile *old, const State *state, uint32_t layout, s
     describe(old, state);
     old->header.layout = layout;
     old->header.header_size = (uint32_t) n;
-    old->parts[0] = (Part){&old->header, 0, n, 1, 0};
+    old->parts[HEADER] = (Part){&old->header, 0, n, 1, 0};
+    if (layout < 6)
+        leave_out(old, OVERS);
+}
+
+/* The first layout: without rules, and whatever lies behind the last field is no field. */
+static void describe_first(OldFile *old, const State *state)
+{
+    StateHeader *header = &old->header;
+
+    describe_header(old, state, STATE_LAYOUT_OLDEST, 0);
+    header->header_size = offsetof(StateHeader, host) + sizeof header->host;
+    header->header_size += -header->header_size % 8;
+    memset((char *) header + offsetof(StateHeader, host) + sizeof header->host, 0xff,
+           header->header_size - offsetof(StateHeader, host) - sizeof header->host);
+    old->parts[HEADER] = (Part){header, 0, header->header_size, 1, 0};
+    leave_out(old, RULES);
+    describe_old_rooms(old, state);
+    old->size = 0;
+    place_parts(old);
 }
 
 /* Without knowing which state it is, and how far the archive. */
@@ -131,10 +142,23 @@ static void describe_fourth(OldFile *old, const State *state)
     place_parts(old);
 }
 
-/* Without knowing what was handed over. */
-static void describe_fifth(OldFile *old, const State *state)
+/* How layout 5 had what is over: at the end of the header. */
+typedef struct FifthOver {
+    uint64_t pos;
+    Name name;
+    uint32_t flags;
+    uint8_t how;
+} FifthOver;
+
+static void describe_fifth(OldFile *old, const State *state, const FifthOver overs[LIMIT_ROOMS_OVER])
 {
-    describe_header(old, state, 5, offsetof(StateHeader, given));
+    const size_t at = offsetof(StateHeader, over_size), n = at + LIMIT_ROOMS_OVER * sizeof *overs;
+
+    ck_assert_uint_le(n, sizeof old->fifth);
+    describe_header(old, state, 5, n);
+    memcpy(old->fifth, &old->header, at);
+    memcpy(old->fifth + at, overs, LIMIT_ROOMS_OVER * sizeof *overs);
+    old->parts[HEADER].from = old->fifth;
     old->size = 0;
     place_parts(old);
 }
@@ -279,33 +303,61 @@ START_TEST(test_read_fourth)
     ck_assert_uint_eq(header->archive.recalled, PAST_KNOWN);
     for (size_t i = 0; i < sizeof header->archive_file; i++)
         ck_assert_uint_eq(header->archive_file[i], 0);
-    for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        ck_assert_uint_eq(header->over[i].pos, 0);
+    ck_assert_uint_eq(header->over_end, 0);
     ck_assert(harness_settle(world.harness));
     harness_deliver(world.harness);
     world_end(&world);
 }
 END_TEST
 
-/* What has ended is remembered. */
+/* What is over is remembered, wherever it stood, and in its order. */
 START_TEST(test_read_fifth)
 {
-    static const RoomOver over = {.pos = 8, .name = {3, "den"}, .flags = ROOM_LOCKED, .how = OVER_OPENED};
-    static const RoomGiven none;
-    const StateHeader *header;
+    FifthOver overs[LIMIT_ROOMS_OVER] = {
+        [1] = {.pos = 24, .name = {3, "hut"}},
+        [LIMIT_ROOMS_OVER - 1] = {.pos = 8, .name = {3, "den"}, .flags = ROOM_LOCKED, .how = OVER_OPENED}};
+    const OverRecord *over;
+    const Chat *chat;
     OldFile old;
     World world;
 
     world_begin(&world);
-    world.harness->chat->state.header->over[LIMIT_ROOMS_OVER - 1] = over;
-    world.harness->chat->state.header->given[0].founder_uid = 7;
-    describe_fifth(&old, &world.harness->chat->state);
+    describe_fifth(&old, &world.harness->chat->state, overs);
     ck_assert(harness_adopt(world.harness, write_old(&old)));
-    header = world.harness->chat->state.header;
-    ck_assert_uint_eq(header->layout, STATE_LAYOUT);
-    ck_assert_mem_eq(&header->over[LIMIT_ROOMS_OVER - 1], &over, sizeof over);
+    chat = world.harness->chat;
+    ck_assert_uint_eq(chat->state.header->layout, STATE_LAYOUT);
+    ck_assert_uint_eq(chat->state.header->over_size, sizeof(OverRecord));
+    ck_assert_uint_eq(chat->state.header->over_end, 2);
+    over = over_next(chat, 0, UINT64_MAX);
+    ck_assert_uint_eq(over->pos, 8);
+    ck_assert_str_eq(over->name.bytes, "den");
+    ck_assert_uint_eq(over->flags, ROOM_LOCKED);
+    ck_assert_uint_eq(over->how, OVER_OPENED);
+    ck_assert_uint_eq(over->founder.n, 0);
+    over = over_next(chat, 9, UINT64_MAX);
+    ck_assert_uint_eq(over->pos, 24);
+    ck_assert_str_eq(over->name.bytes, "hut");
+    ck_assert_ptr_null(over_next(chat, 25, UINT64_MAX));
+    ck_assert_ptr_null(over_next(chat, 9, 24));
+    ck_assert(harness_settle(world.harness));
+    harness_deliver(world.harness);
+    world_end(&world);
+}
+END_TEST
+
+/* As many as there could be. */
+START_TEST(test_read_fifth_full)
+{
+    FifthOver overs[LIMIT_ROOMS_OVER];
+    OldFile old;
+    World world;
+
+    world_begin(&world);
     for (size_t i = 0; i < LIMIT_ROOMS_OVER; i++)
-        ck_assert_mem_eq(&header->given[i], &none, sizeof none);
+        overs[i] = (FifthOver){.pos = 8 * (1 + (i + 100) % LIMIT_ROOMS_OVER), .name = {3, "den"}};
+    describe_fifth(&old, &world.harness->chat->state, overs);
+    ck_assert(harness_adopt(world.harness, write_old(&old)));
+    ck_assert_uint_eq(world.harness->chat->state.header->over_end, LIMIT_ROOMS_OVER);
     ck_assert(harness_settle(world.harness));
     harness_deliver(world.harness);
     world_end(&world);
@@ -353,11 +405,11 @@ START_TEST(test_undone)
     offset =
         old.parts[SESSIONS].at + old.header.session_size * world.bob->session + offsetof(SessionRecord, nick);
     ck_assert_int_eq(pwrite(fd, &session_record(world.harness->chat, world.bob->session)->nick, sizeof(Name),
-                            (off_t) old.parts[1].at),
+                            (off_t) old.parts[UNDO].at),
                      sizeof(Name));
-    ck_assert_int_eq(pwrite(fd, &mark, sizeof mark, (off_t) (old.parts[1].at + undo_n - sizeof mark)),
+    ck_assert_int_eq(pwrite(fd, &mark, sizeof mark, (off_t) (old.parts[UNDO].at + undo_n - sizeof mark)),
                      sizeof mark);
-    ck_assert_int_eq(pwrite(fd, &offset, 8, (off_t) (old.parts[1].at + undo_n - sizeof mark)), 8);
+    ck_assert_int_eq(pwrite(fd, &offset, 8, (off_t) (old.parts[UNDO].at + undo_n - sizeof mark)), 8);
     ck_assert_int_eq(pwrite(fd, &undo_n, 8, offsetof(StateHeader, undo_n)), 8);
     ck_assert_int_eq(pwrite(fd, "\5mable", 6, (off_t) offset), 6);
     ck_assert(harness_adopt(world.harness, fd));
@@ -399,4 +451,4 @@ START_TEST(test_refused)
 END_TEST
 
 UNIT_MAIN("layout", test_read, test_read_first, test_read_third, test_read_fourth, test_read_fifth,
-          test_undone, test_refused)
+          test_read_fifth_full, test_undone, test_refused)

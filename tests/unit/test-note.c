@@ -240,6 +240,7 @@ START_TEST(test_told_again)
     Harness *harness = harness_new(NULL, 4);
     Client *alice = client_named(harness, "alice");
     Chat *chat = harness->chat;
+    OverRecord *over = (OverRecord *) (uintptr_t) chat->state.overs;
     Lost lost;
 
     harness->log = (Log){.sink = keep_lost, .userdata = &lost};
@@ -250,7 +251,8 @@ START_TEST(test_told_again)
             if (NOTES[j].kind != kinds[i])
                 continue;
             pos = append(harness, alice, &NOTES[j])->pos;
-            chat->state.header->over[3].pos = kinds[i] == NOTE_MESSAGE ? 0 : pos;
+            over->pos = pos;
+            chat->state.header->over_end = kinds[i] == NOTE_MESSAGE ? 0 : 1;
             lost = (Lost){0};
             over_lose_notes(chat, pos, chat->state.header->head, OVER_FOR_NOW);
             ck_assert_uint_eq(lost.n, kinds[i] == NOTE_MESSAGE);

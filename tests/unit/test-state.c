@@ -115,6 +115,9 @@ START_TEST(test_regions)
             {(const char *) state.ignored,
              (const char *) (state.ignored + (size_t) N * state.header->max_ignored)},
             {(const char *) state.halves, (const char *) (state.halves + N)},
+            {(const char *) state.rules, (const char *) (state.rules + LIMIT_RULES)},
+            {(const char *) state.invites, (const char *) (state.invites + LIMIT_INVITES)},
+            {(const char *) state.overs, (const char *) (state.overs + LIMIT_ROOMS_OVER)},
             {state.ring, state.ring + state.header->transcript_size},
         };
         const char *end = state.base;
