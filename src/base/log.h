@@ -36,6 +36,7 @@
 #define LOG_ID_ARCHIVE_RESUMED "b81bb6f614e4496a904a68a3d565e5db"
 #define LOG_ID_ARCHIVE_ASIDE "f2cd64b6a2ec439fbbeb2808c58f7e79"
 #define LOG_ID_ARCHIVE_LOST "9c5d5052140946f0a2d952ac81d9e87c"
+#define LOG_ID_ROOM_GIVEN_UP "076065075381475d90869dc30b5562d9"
 /* What operators do. */
 #define LOG_ID_KICKED "795894604a064562b06eac9f49c690b4"
 #define LOG_ID_BANNED "0f567185f7ce4722a325157df46f4e42"
@@ -51,6 +52,7 @@
 #define LOG_ID_ROOM_UNLOCKED "b9b3a8e39ee3486ca998328e077193ac"
 #define LOG_ID_TOPIC_LOCKED "20841d8479624aa3af3ec4b54e72b1ae"
 #define LOG_ID_TOPIC_UNLOCKED "7cf3fc84ea924adabec31ef4fcffc060"
+#define LOG_ID_TOPIC_SET "f69f7cc4e5c14ccba6900f065fb2aded"
 #define LOG_ID_ROOM_HIDDEN "97b5cf287634464b9b1855842396cfc3"
 #define LOG_ID_ROOM_SHOWN "d2273998387b4a23bd7ccde0ee2293b7"
 #define LOG_ID_INVITED "a84ea9033d814c6eb7db78b7747ad27f"
@@ -59,7 +61,6 @@
 #define LOG_ID_PUT_OUT "0ac7a75bebd34ecaa6ded4084c7dbac1"
 #define LOG_ID_ROOM_GIVEN "0ee1f355e5a64746b1ae8c674401c7ea"
 #define LOG_ID_ROOM_CLOSED "6a01893c0f8e4c26a0a0bc73cb5770d7"
-#define LOG_ID_ROOM_GIVEN_UP "076065075381475d90869dc30b5562d9"
 
 /* All strings are borrowed for the time of the call; NULL: does not apply. */
 typedef struct LogEvent {

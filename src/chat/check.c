@@ -317,7 +317,7 @@ static const char *check_session(const Check *check, uint32_t session)
         (record->replay != 0 && !replay_can_end(check, record->replay_last, header->head)))
         return "what a session is shown again";
     if (record->flags >= SESSION_AWAY << 1 || (record->settings & ~SETTINGS_ALL) != 0 ||
-        record->standing >= STANDING_SETTLED << 1 || !is_boolean(&record->is_within_line) ||
+        record->standing >= STANDING_IN_GROUP << 1 || !is_boolean(&record->is_within_line) ||
         !is_boolean(&record->peer.is_local) ||
         ((record->standing & ~STANDING_EXPELLED) != 0 &&
          (!(record->standing & STANDING_VERIFIED) || !record->peer.is_local ||

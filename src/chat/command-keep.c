@@ -65,14 +65,13 @@ static const Switch HIDE = {
     .undone_id = LOG_ID_ROOM_SHOWN,
 };
 
-/* Who did what to whom, where and why: `whom` and `reason` may be NULL. */
-static void log_act(Chat *chat, uint32_t session, const Name *room, const char *id, const char *did,
-                    const char *whom, const char *reason)
+void command_log_act_in(Chat *chat, uint32_t session, const Name *room, const char *id, const char *did,
+                        const char *whom, const char *reason)
 {
     const char *nick = session_record(chat, session)->nick.bytes;
 
     log_event(chat->log,
-              (LogEvent){.priority = person_is_operator(chat, session) ? LOG_NOTICE : LOG_INFO,
+              (LogEvent){.priority = LOG_NOTICE, /* at any load: host/journal.h */
                          .id = id,
                          .nick = nick,
                          .whom = whom,
@@ -145,8 +144,8 @@ static void turn(Chat *chat, uint32_t session, uint32_t room, const Switch *what
     tell_act(chat, room, session, is_on ? what->done : what->undone);
     keep_set(chat, room, session, what->flag, is_on);
     chat_reply(chat, session, "#%s %s", record->name.bytes, is_on ? what->answer : what->undone_answer);
-    log_act(chat, session, &record->name, is_on ? what->id : what->undone_id,
-            is_on ? what->done : what->undone, NULL, NULL);
+    command_log_act_in(chat, session, &record->name, is_on ? what->id : what->undone_id,
+                       is_on ? what->done : what->undone, NULL, NULL);
 }
 
 int command_lock(Chat *chat, uint32_t session, Arguments arguments)
@@ -276,7 +275,7 @@ static void invite(Chat *chat, uint32_t session, uint32_t room, Arguments word)
     }
     chat_reply(chat, session, "%s is invited into #%s%s.", whom, name,
                who == SLOT_NONE || invite_is_of_account(&record) ? "" : ", as long as they are connected");
-    log_act(chat, session, &chat->state.rooms[room].name, LOG_ID_INVITED, "invited", whom, NULL);
+    command_log_act_in(chat, session, &chat->state.rooms[room].name, LOG_ID_INVITED, "invited", whom, NULL);
 }
 
 int command_invite(Chat *chat, uint32_t session, Arguments arguments)
@@ -341,7 +340,7 @@ int command_uninvite(Chat *chat, uint32_t session, Arguments arguments)
         tell_person(chat, who, session, text);
     }
     chat_reply(chat, session, "%s is not invited into #%s any more.", nick.bytes, name->bytes);
-    log_act(chat, session, name, LOG_ID_UNINVITED, "ended the invitation of", nick.bytes, NULL);
+    command_log_act_in(chat, session, name, LOG_ID_UNINVITED, "ended the invitation of", nick.bytes, NULL);
     return 0;
 }
 
@@ -390,7 +389,7 @@ int command_put_out(Chat *chat, uint32_t session, Arguments arguments)
                    chat->state.rooms[session_record(chat, each)->current_room].name.bytes);
     while ((each = person_next(chat, each)) != who);
     chat_reply(chat, session, "%s is out of #%s.", nick.bytes, name.bytes);
-    log_act(chat, session, &name, LOG_ID_PUT_OUT, "put out", nick.bytes, reason.text);
+    command_log_act_in(chat, session, &name, LOG_ID_PUT_OUT, "put out", nick.bytes, reason.text);
     return 0;
 }
 
@@ -422,8 +421,8 @@ int command_give(Chat *chat, uint32_t session, Arguments arguments)
         if (!person_is_same(chat, session, who))
             tell_person(chat, who, session, text);
         chat_reply(chat, session, "#%s belongs to %s now.", name.bytes, receiver->nick.bytes);
-        log_act(chat, session, &name, LOG_ID_ROOM_GIVEN, "handed the room over to", receiver->nick.bytes,
-                NULL);
+        command_log_act_in(chat, session, &name, LOG_ID_ROOM_GIVEN, "handed the room over to",
+                           receiver->nick.bytes, NULL);
     }
     return 0;
 }
@@ -441,6 +440,6 @@ int command_close(Chat *chat, uint32_t session, Arguments arguments)
     if (room_member(chat, room, session) == SLOT_NONE)
         chat_reply(chat, session, "#%s is closed.", name.bytes);
     keep_close(chat, room, session);
-    log_act(chat, session, &name, LOG_ID_ROOM_CLOSED, "closed the room", NULL, NULL);
+    command_log_act_in(chat, session, &name, LOG_ID_ROOM_CLOSED, "closed the room", NULL, NULL);
     return 0;
 }

@@ -327,6 +327,10 @@ int command_topic(Chat *chat, uint32_t session, Arguments arguments)
         chat_reply(chat, session,
                    arguments.n > 0 ? "The topic of #%s is set." : "The topic of #%s is cleared.",
                    record->name.bytes);
+        if (record->flags & ROOM_TOPIC_LOCKED)
+            command_log_act_in(chat, session, &record->name, LOG_ID_TOPIC_SET,
+                               arguments.n > 0 ? "set the locked topic" : "cleared the locked topic", NULL,
+                               NULL);
     } else if (record->topic_n > 0) {
         /* Who set a topic that an archive remembers may be forgotten. */
         chat_reply(chat, session, "Topic of #%s%s%s: %.*s", record->name.bytes,

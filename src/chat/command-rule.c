@@ -16,6 +16,7 @@
 enum {
     ANSWER_REST = 512,
     WHOM_TEXT = NAME_MAX_BYTES + RULE_SUBJECT_TEXT + 8,
+    TOLD_MAX = 32, /* sessions that are told of a mute at once; others are when they speak */
 };
 
 /* What a word of an operator may mean: addresses, or a name. */
@@ -63,6 +64,12 @@ bool command_rule_must_wait(Chat *chat, uint32_t session, Arguments arguments)
            chat_look_up(chat, &target.nick, &uid) == NAME_IS_AWAITED;
 }
 
+static bool tell_is_operator(Chat *chat, uint32_t session, const Name *nick)
+{
+    chat_error(chat, session, "%s is an operator, too.", nick->bytes);
+    return false;
+}
+
 /* Whom the word means: somebody who is here, an account, or a network. False: nobody, and the operator was
  * told. */
 static bool find_subject(Chat *chat, uint32_t session, Arguments word, RuleRecord *rule)
@@ -72,39 +79,69 @@ static bool find_subject(Chat *chat, uint32_t session, Arguments word, RuleRecor
 
     rule->whom = target.nick;
     rule->subject = target.is_network ? target.network : (RuleSubject){.is_uid = true};
-    if (target.is_network || (is_absent(chat, &target) &&
-                              chat_look_up(chat, &target.nick, &rule->subject.uid) == NAME_IS_RESERVED))
+    if (target.is_network)
         return true;
+    if (is_absent(chat, &target) &&
+        chat_look_up(chat, &target.nick, &rule->subject.uid) == NAME_IS_RESERVED) {
+        const Peer peer = {.is_local = true, .uid = rule->subject.uid};
+
+        return !rule_is_operator(chat, &peer, &target.nick) || tell_is_operator(chat, session, &target.nick);
+    }
     who = command_find_person(chat, session, word);
     if (who == SLOT_NONE)
         return false;
-    if (person_is_operator(chat, who)) {
-        chat_error(chat, session, "%s is an operator, too.", session_record(chat, who)->nick.bytes);
-        return false;
-    }
+    if (person_is_operator(chat, who))
+        return tell_is_operator(chat, session, &session_record(chat, who)->nick);
     rule->whom = session_record(chat, who)->nick;
     rule->subject = rule_subject(&session_record(chat, who)->peer);
     return true;
 }
 
-/* "10min", "2h", "1d": digits and a unit, else it is a word of the reason. False: it is too long a time. */
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* "10min": a number and a unit. 0, or what parse_span() says. */
+static int parse_time(Arguments word, uint64_t *ret_span)
+{
+    char text[WORD_MAX];
+
+    if (word.n == 0 || !is_digit(word.text[0]) || is_digit(word.text[word.n - 1]))
+        return PARSE_BAD_UNIT;
+    return parse_span(command_word(word, text), ret_span);
+}
+
+/* "10min", "1d 12h"; what begins with a digit is a time, or by a slip it would be for ever. False: it is
+ * none, or too long, and the operator was told. */
 static bool take_time(Chat *chat, uint32_t session, Arguments *arguments, uint64_t *ret_until)
 {
-    Arguments rest = *arguments, word = arguments_next(&rest);
-    char text[WORD_MAX];
-    uint64_t span;
+    Arguments rest = *arguments;
+    uint64_t span = 0, more;
+    int r;
 
     *ret_until = 0;
-    if (word.n < 2 || word.text[0] < '0' || word.text[0] > '9' ||
-        (word.text[word.n - 1] >= '0' && word.text[word.n - 1] <= '9') ||
-        parse_span(command_word(word, text), &span) != 0)
+    if (arguments->n == 0 || !is_digit(arguments->text[0]))
         return true;
-    if (span > UINT64_MAX / 4) {
+    while ((r = parse_time(arguments_next(&rest), &more)) == 0) {
+        if (more > UINT64_MAX / 4 || (span += more) > UINT64_MAX / 4) {
+            r = PARSE_TOO_LARGE;
+            break;
+        }
+        *arguments = rest;
+    }
+    if (r == PARSE_TOO_LARGE) {
         chat_error(chat, session, "That is too long a time; without one it is for ever.");
         return false;
     }
+    if (span == 0) {
+        chat_error(
+            chat, session,
+            "That is no time: it is a number and a unit, such as 10min, 2h or 1d. Without one it is for "
+            "ever, and a reason can not begin with a digit.");
+        return false;
+    }
     *ret_until = chat->wall + span;
-    *arguments = rest;
     return true;
 }
 
@@ -119,19 +156,23 @@ static void describe(const RuleRecord *rule, char to[WHOM_TEXT])
         (void) snprintf(to, WHOM_TEXT, "%s", subject);
 }
 
-/* All sessions of whoever it is about by name: what they are now. */
-static void tell_whom(Chat *chat, const RuleRecord *rule, const char *what)
+/* All whom it is about: what they are now. Operators are not muted. */
+static void tell_whom(Chat *chat, const RuleRecord *rule, EntryKind kind, const char *what)
 {
-    uint32_t who = rule->whom.n > 0 ? session_find(chat, &rule->whom) : SLOT_NONE, each = who;
+    unsigned n_told = 0;
     char text[RULE_TEXT_MAX];
 
-    if (who == SLOT_NONE)
-        return;
     rule_format(rule, what, text);
-    do
-        chat_tell(chat, each, rule->kind == RULE_OPERATOR ? ENTRY_REPLY : ENTRY_ERROR, SLOT_NONE, text,
-                  strlen(text));
-    while ((each = person_next(chat, each)) != who);
+    for (uint32_t each = 0; each < chat->session_slots.n_touched && n_told < TOLD_MAX; each++) {
+        const SessionRecord *record = session_record(chat, each);
+
+        if (record->serial == 0 || (record->flags & SESSION_ENDING) ||
+            !rule_matches(&rule->subject, &record->peer) ||
+            (rule->kind == RULE_MUTE && person_is_operator(chat, each)))
+            continue;
+        chat_tell(chat, each, kind, SLOT_NONE, text, strlen(text));
+        n_told++;
+    }
 }
 
 /* Guests are nobody that could be an operator, and networks are not, either. */
@@ -145,6 +186,22 @@ static bool may_be_operator(Chat *chat, uint32_t session, const RuleRecord *rule
     return has_account;
 }
 
+/* Others come from the same place, and what is said against one of them is not to end for that. */
+static bool is_about_others(Chat *chat, uint32_t session, const RuleRecord *rule)
+{
+    const RuleRecord *old = rule_about_same(chat, rule);
+    char whom[WHOM_TEXT], until[RULE_UNTIL_TEXT];
+
+    if (old == NULL || rule->whom.n == 0 || name_is_same(&old->whom, &rule->whom))
+        return false;
+    describe(old, whom);
+    rule_format_until(old, until);
+    chat_error(chat, session,
+               "%s is %s%s, and %s comes from there, too: that is number %" PRIu64 " of %s. End it first.",
+               whom, KINDS[rule->kind].done, until, rule->whom.bytes, old->number, KINDS[rule->kind].list);
+    return true;
+}
+
 static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind kind)
 {
     RuleRecord rule = {.kind = (uint8_t) kind, .by = session_record(chat, session)->nick};
@@ -154,7 +211,8 @@ static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind
     if (!find_subject(chat, session, arguments_next(&arguments), &rule) ||
         !take_time(chat, session, &arguments, &rule.until) ||
         !command_take_reason(chat, session, arguments, &reason) ||
-        (kind == RULE_OPERATOR && !may_be_operator(chat, session, &rule)))
+        (kind == RULE_OPERATOR && !may_be_operator(chat, session, &rule)) ||
+        is_about_others(chat, session, &rule))
         return 0;
     rule.reason_n = (uint16_t) arguments.n;
     memcpy(rule.reason, reason.text, arguments.n);
@@ -171,7 +229,7 @@ static int make_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind
     if (kind == RULE_BAN)
         chat->has_new_bans = true;
     else
-        tell_whom(chat, &rule, KINDS[kind].done);
+        tell_whom(chat, &rule, kind == RULE_MUTE ? ENTRY_ERROR : ENTRY_REPLY, KINDS[kind].done);
     command_log_act(chat, session, KINDS[kind].id, KINDS[kind].did, whom, reason.text);
     return 0;
 }
@@ -214,10 +272,9 @@ static int end_rule(Chat *chat, uint32_t session, Arguments arguments, RuleKind 
     describe(rule, whom);
     old = *rule;
     rule_remove(chat, rule);
-    if (kind == RULE_OPERATOR) {
-        old.until = old.reason_n = 0;
-        tell_whom(chat, &old, KINDS[kind].undone);
-    }
+    old.until = old.reason_n = 0;
+    if (kind != RULE_BAN)
+        tell_whom(chat, &old, ENTRY_REPLY, KINDS[kind].undone);
     chat_reply(chat, session, "%s is %s.", whom, KINDS[kind].undone);
     command_log_act(chat, session, KINDS[kind].undone_id, KINDS[kind].undid, whom, "");
     return 0;
@@ -276,24 +333,33 @@ int command_bans(Chat *chat, uint32_t session, Arguments arguments)
     return list_rules(chat, session, false);
 }
 
+/* Else whoever was made one for an hour would make somebody one for ever, and be made one by them. */
+static bool may_make_operators(Chat *chat, uint32_t session)
+{
+    if (person_is_operator_of_host(chat, session))
+        return true;
+    chat_error(chat, session, "Only operators by a group of this host may make operators.");
+    return false;
+}
+
 int command_op(Chat *chat, uint32_t session, Arguments arguments)
 {
-    return arguments.n > 0 ? make_rule(chat, session, arguments, RULE_OPERATOR)
-                           : list_rules(chat, session, true);
+    if (arguments.n == 0)
+        return list_rules(chat, session, true);
+    return may_make_operators(chat, session) ? make_rule(chat, session, arguments, RULE_OPERATOR) : 0;
 }
 
 /* Who is one by the group of the host stays one. */
 int command_deop(Chat *chat, uint32_t session, Arguments arguments)
 {
-    uint32_t who = SLOT_NONE, each = SLOT_NONE;
+    uint32_t who = SLOT_NONE;
     Name nick;
 
+    if (!may_make_operators(chat, session))
+        return 0;
     if (command_parse_nick(arguments, &nick) == 0)
-        who = each = session_find(chat, &nick);
-    while (who != SLOT_NONE && !(session_record(chat, each)->standing & STANDING_OPERATOR))
-        if ((each = person_next(chat, each)) == who)
-            who = SLOT_NONE;
-    if (who != SLOT_NONE) {
+        who = session_find(chat, &nick);
+    if (who != SLOT_NONE && person_is_operator_of_host(chat, who)) {
         chat_error(chat, session, "%s is an operator by a group of this host, and stays one.",
                    session_record(chat, who)->nick.bytes);
         return 0;

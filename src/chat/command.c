@@ -17,7 +17,8 @@
     }
 
 const Command COMMANDS[] = {
-    COMMAND("nick", "NAME", "take another name", command_nick, .must_wait = command_nick_must_wait),
+    COMMAND("nick", "NAME", "take another name", command_nick, .must_wait = command_nick_must_wait,
+            .is_speech = true),
     COMMAND("me", "ACTION", "say what you do: * alice waves", command_me, .is_speech = true),
     COMMAND("msg", "NICK TEXT", "say something to one person only", command_msg,
             .must_wait = command_msg_must_wait, .is_speech = true),
@@ -30,7 +31,8 @@ const Command COMMANDS[] = {
     COMMAND("whois", "NICK", "tell about one person", command_whois),
     COMMAND("topic", "[TEXT]", "show or set the topic of your current room; - clears it", command_topic,
             .is_speech = true),
-    COMMAND("away", "[TEXT]", "say that you are away and why, or that you are back", command_away),
+    COMMAND("away", "[TEXT]", "say that you are away and why, or that you are back", command_away,
+            .is_speech = true),
     COMMAND("ignore", "[NICK [address]]",
             "hear no more of somebody, or of all guests from there; again: hear them", command_ignore,
             .must_wait = command_set_must_wait),
@@ -50,7 +52,7 @@ const Command COMMANDS[] = {
     COMMAND("lock", "[WHAT]", "let only invited people in; also: off, topic, topic off", command_lock),
     COMMAND("hide", "[off]", "list your room to nobody who is not in it", command_hide),
     COMMAND("invite", "[NICK]", "let somebody into your room, or list who is invited", command_invite,
-            .must_wait = command_invite_must_wait),
+            .must_wait = command_invite_must_wait, .is_speech = true),
     COMMAND("uninvite", "NICK", "end an invitation", command_uninvite),
     COMMAND("kick", "NICK [REASON]", "put somebody out of your room; of operators: disconnect them",
             command_kick, .is_speech = true, .puts_out = true),

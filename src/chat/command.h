@@ -24,7 +24,7 @@ typedef struct Command {
     /* Whether it has to wait for an answer from elsewhere, for which it has asked then; NULL: never. */
     bool (*must_wait)(Chat *chat, uint32_t session, Arguments arguments);
     bool is_for_operators;
-    bool is_speech; /* not for who is muted */
+    bool is_speech; /* with arguments: others read them, so it is not for who is muted */
     bool puts_out;  /* NICK may hear less after it */
 } Command;
 
@@ -121,6 +121,10 @@ typedef struct Reason {
     char text[LIMIT_REASON_BYTES + 1];
 } Reason;
 bool command_take_reason(Chat *chat, uint32_t session, Arguments arguments, Reason *ret_reason);
+/* Tells the journal what was done in a room by its founder or an operator; `whom` and `reason` may be NULL.
+ */
+void command_log_act_in(Chat *chat, uint32_t session, const Name *room, const char *id, const char *did,
+                        const char *whom, const char *reason);
 /* Tells the journal what an operator did; `whom` may be NULL. */
 void command_log_act(Chat *chat, uint32_t session, const char *id, const char *did, const char *whom,
                      const char *reason);

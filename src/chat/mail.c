@@ -225,7 +225,8 @@ static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person
             continue;
         clock_format(mail->wall, when);
         chat_answer(chat, "%s%s%s left a message for you on %s: %.*s", answer->n > 0 ? "\n" : "",
-                    mail->from.bytes, mail->is_verified ? MARK_ASCII : "", when, mail->n, mail->text);
+                    mail->from.bytes, person_mark_if(chat, mail->is_verified, session), when, mail->n,
+                    mail->text);
     }
     if (answer->n > 0)
         chat_tell_person(chat, session, ENTRY_REPLY, SLOT_NONE, answer->text, answer->n);

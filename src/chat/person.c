@@ -17,12 +17,9 @@ bool person_is_account(const Chat *chat, uint32_t session, uint32_t uid, const N
 bool person_is_operator(const Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
-    const RuleRecord *rule;
 
-    if (record->standing & STANDING_OPERATOR)
-        return true;
-    rule = record->standing & STANDING_VERIFIED ? rule_find(chat, RULE_OPERATOR, &record->peer) : NULL;
-    return rule != NULL && person_is_account(chat, session, rule->subject.uid, &rule->whom);
+    return person_is_operator_of_host(chat, session) ||
+           (person_is_verified(chat, session) && rule_is_operator(chat, &record->peer, &record->nick));
 }
 
 bool person_is_first(const Chat *chat, uint32_t session)
@@ -72,15 +69,19 @@ void person_unlink(Chat *chat, uint32_t session)
     chat->n_more_sessions--;
 }
 
-void person_set_operator(Chat *chat, uint32_t session, bool is_operator)
+void person_judge(Chat *chat, uint32_t session)
 {
-    uint32_t each = session;
+    uint32_t newest = session, each = session;
 
+    while ((each = person_next(chat, each)) != session)
+        if (session_record(chat, each)->serial > session_record(chat, newest)->serial)
+            newest = each;
     do {
         SessionRecord *record = state_edit_session(&chat->state, each);
 
         record->standing &= (uint8_t) ~STANDING_OPERATOR;
-        record->standing |= is_operator ? STANDING_OPERATOR : 0;
+        if (session_record(chat, newest)->standing & STANDING_IN_GROUP)
+            record->standing |= STANDING_OPERATOR;
     } while ((each = person_next(chat, each)) != session);
 }
 

@@ -27,7 +27,13 @@ static inline bool person_is_verified(const Chat *chat, uint32_t session)
 
 /* Whether they are the owner of that account, who is told by both: a uid may be given to somebody else. */
 bool person_is_account(const Chat *chat, uint32_t session, uint32_t uid, const Name *name);
-/* By the group of the host, or by a rule (/op). */
+/* Root, or a member of OperatorGroup=. */
+static inline bool person_is_operator_of_host(const Chat *chat, uint32_t session)
+{
+    return session_record(chat, session)->standing & STANDING_OPERATOR;
+}
+
+/* That, or by a rule (/op). */
 bool person_is_operator(const Chat *chat, uint32_t session);
 
 /* The next session of the same person: in a ring, so that it is `session` itself where there is no other. */
@@ -76,8 +82,9 @@ bool person_is_elsewhere(const Chat *chat, uint32_t room, uint32_t session);
 /* `session` is one more of the person of `other`. */
 void person_link(Chat *chat, uint32_t session, uint32_t other);
 void person_unlink(Chat *chat, uint32_t session);
-/* All sessions of the person are an operator's from now on, or none is. */
-void person_set_operator(Chat *chat, uint32_t session, bool is_operator);
+/* All sessions of the person are an operator's from now on, or none is: as the newest of them came in, which
+ * tells the groups of now. */
+void person_judge(Chat *chat, uint32_t session);
 /* Gives a new session what its person has: settings, away text, ignored names. */
 void person_copy(Chat *chat, uint32_t to, uint32_t from);
 /* For the archive: whoever has a name of their own is here, or was until now. Of the only session of a

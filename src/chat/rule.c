@@ -146,6 +146,13 @@ const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer)
     return NULL;
 }
 
+bool rule_is_operator(const Chat *chat, const Peer *peer, const Name *nick)
+{
+    const RuleRecord *rule = peer->is_local ? rule_find(chat, RULE_OPERATOR, peer) : NULL;
+
+    return rule != NULL && name_is_one_login(nick, &rule->whom);
+}
+
 void rule_format_until(const RuleRecord *rule, char text[RULE_UNTIL_TEXT])
 {
     char until[CLOCK_TEXT_MAX];
@@ -250,7 +257,7 @@ static int rule_put(Chat *chat, const RuleRecord *rule)
     return 0;
 }
 
-/* A number that no rule has had. */
+/* A number that no rule of this state has had, nor one that the archive had when it began. */
 static uint64_t next_number(Chat *chat, uint64_t at_least)
 {
     uint64_t *next = state_edit(&chat->state, &chat->state.header->next_rule, sizeof *next);
@@ -260,13 +267,23 @@ static uint64_t next_number(Chat *chat, uint64_t at_least)
     return number;
 }
 
+const RuleRecord *rule_about_same(const Chat *chat, const RuleRecord *rule)
+{
+    const RuleRecord *old = NULL;
+
+    while ((old = rule_next(chat, old)) != NULL)
+        if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
+            break;
+    return old;
+}
+
 int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number)
 {
     RuleRecord numbered = *rule;
+    const RuleRecord *old;
 
-    for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old))
-        if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
-            rule_remove(chat, old);
+    while ((old = rule_about_same(chat, rule)) != NULL)
+        rule_remove(chat, old);
     if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
         remove_ended(chat);
     if (slots_n_used(&chat->rule_slots) == chat->state.header->max_rules)
@@ -292,13 +309,11 @@ void rule_remove(Chat *chat, const RuleRecord *rule)
 void rule_recall(Chat *chat, const RuleRecord *rule)
 {
     RuleRecord numbered = *rule;
-    bool has_other_number = false;
+    bool has_other_number;
 
-    for (const RuleRecord *old = rule_next(chat, NULL); old != NULL; old = rule_next(chat, old)) {
-        if (old->kind == rule->kind && rule_is_same(&old->subject, &rule->subject))
-            return;
-        has_other_number |= old->number == rule->number;
-    }
+    if (rule_about_same(chat, rule) != NULL)
+        return;
+    has_other_number = rule_numbered(chat, rule->number) != NULL;
     numbered.number = has_other_number ? next_number(chat, 0) : rule->number;
     if (!has_other_number)
         (void) next_number(chat, rule->number);

@@ -24,6 +24,9 @@ void rule_format_subject(const RuleSubject *subject, char text[RULE_SUBJECT_TEXT
 
 /* The first rule of that kind that holds for somebody from there now; NULL: there is none. */
 const RuleRecord *rule_find(const Chat *chat, RuleKind kind, const Peer *peer);
+/* Whether the account that somebody from there came in by was made an operator: by its uid and its name,
+ * since a uid may be given to somebody else. */
+bool rule_is_operator(const Chat *chat, const Peer *peer, const Name *nick);
 bool rule_is_same(const RuleSubject *a, const RuleSubject *b);
 bool rule_matches(const RuleSubject *subject, const Peer *peer);
 /* " until 2026-11-22 14:03:05 CET (+0100)", or nothing: for ever. */
@@ -40,6 +43,8 @@ const RuleRecord *rule_numbered(const Chat *chat, uint64_t number);
 /* The rule after `rule`, or the first (NULL), that has not ended, in the order of their places; NULL: none.
  */
 const RuleRecord *rule_next(const Chat *chat, const RuleRecord *rule);
+/* The one that rule_add() would replace; NULL: none. */
+const RuleRecord *rule_about_same(const Chat *chat, const RuleRecord *rule);
 /* Adds a rule, in place of one of that kind about the same. Its number is set. 0, or RULE_TOO_MANY. */
 int rule_add(Chat *chat, const RuleRecord *rule, uint64_t *ret_number);
 void rule_remove(Chat *chat, const RuleRecord *rule);

@@ -256,9 +256,10 @@ static int session_identify(Chat *chat, uint32_t session, const Identity *identi
         return error_trace(nick_add_guest(chat, session));
     state_edit_session(&chat->state, session)->standing = STANDING_VERIFIED;
     r = nick_add_account(chat, session, identity);
-    /* The newest connection tells the groups of now. */
+    if (r == 0 && identity->is_operator)
+        state_edit_session(&chat->state, session)->standing |= STANDING_IN_GROUP;
     if (r == 0)
-        person_set_operator(chat, session, identity->is_operator);
+        person_judge(chat, session);
     return error_trace(r);
 }
 
@@ -376,7 +377,7 @@ void session_expel(Chat *chat, uint32_t session)
 void session_close(Chat *chat, uint32_t session)
 {
     SessionRecord *record = state_edit_session(&chat->state, session);
-    uint32_t member;
+    uint32_t member, other;
 
     while ((member = chat->sessions[session].first_member) != SLOT_NONE)
         room_drop(chat, session, chat->state.members[member].room);
@@ -384,7 +385,10 @@ void session_close(Chat *chat, uint32_t session)
     mail_pass_on(chat, session);
     mail_forget(chat, session);
     session_set_lagging(chat, session, false);
+    other = person_next(chat, session);
     nick_remove(chat, session, &record->nick);
+    if (other != session)
+        person_judge(chat, other);
     address_remove(chat, &record->peer);
     record->serial = 0;
     slots_give(&chat->session_slots, session);

@@ -539,6 +539,9 @@ static void clear_new_fields(State *state, uint32_t layout, uint32_t n_sessions,
     for (uint32_t i = 0; layout < 3 && i < n_sessions; i++)
         if (sessions[i].serial != 0)
             sessions[i].standing = 0;
+    for (uint32_t i = 0; layout < 6 && i < n_sessions; i++)
+        if (sessions[i].serial != 0 && (sessions[i].standing & STANDING_OPERATOR))
+            sessions[i].standing |= STANDING_IN_GROUP;
     for (uint32_t i = 0; layout < 4 && i < n_rooms; i++)
         if (rooms[i].created_wall != 0)
             memset(&rooms[i].founder, 0, sizeof(RoomRecord) - offsetof(RoomRecord, founder));

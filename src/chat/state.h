@@ -136,9 +136,10 @@ enum {
  */
 enum {
     STANDING_VERIFIED = 1 << 0, /* the nick is the login name of peer.uid */
-    STANDING_OPERATOR = 1 << 1, /* root, or a member of OperatorGroup= */
+    STANDING_OPERATOR = 1 << 1, /* root, or a member of OperatorGroup=, as the newest session says */
     STANDING_EXPELLED = 1 << 2, /* of anybody: goes at once, whether or not it has read why */
     STANDING_SETTLED = 1 << 3,  /* what an archive had of this person's settings is part of them */
+    STANDING_IN_GROUP = 1 << 4, /* this session came in as root, or with that group; from layout 6 on */
 };
 
 /* Where somebody comes from: an IPv6 address (IPv4 mapped into it) and port, or the uid behind an AF_UNIX

@@ -153,7 +153,8 @@ static bool listener_lets_in(Server *server, int fd, const Peer *peer, const Ide
     const RuleRecord *ban = rule_find(server->chat, RULE_BAN, peer);
     int r;
 
-    if (ban != NULL && !(identity != NULL && identity->is_operator)) {
+    if (ban != NULL && !(identity != NULL &&
+                         (identity->is_operator || rule_is_operator(server->chat, peer, &identity->nick)))) {
         listener_turn_away_banned(fd, ban);
         return false;
     }

@@ -103,7 +103,7 @@ START_TEST(test_operators)
 }
 END_TEST
 
-/* Digits and a unit are a time, anything else is the reason. */
+/* Digits and a unit are a time, words the reason, and what is neither bans nobody. */
 START_TEST(test_times)
 {
     static const struct {
@@ -112,10 +112,24 @@ START_TEST(test_times)
         {"2h", " until 2026-11-22 14:03:04 UTC (+0000)"},
         {"1d spam", " until 2026-11-23 12:03:04 UTC (+0000)"},
         {"90s x", " until 2026-11-22 12:04:34 UTC (+0000)"},
-        {"3 times warned", ""},
-        {"10minx", ""},
+        {"1h 30min", " until 2026-11-22 13:33:04 UTC (+0000)"},
+        {"1h 2nd time", " until 2026-11-22 13:03:04 UTC (+0000)"},
+        {"1us", " until 2026-11-22 12:03:04 UTC (+0000)"},
+        {"100y", " until 2126-11-23 12:03:04 UTC (+0000)"},
         {"forever", ""},
         {"", ""},
+        {"3 times warned", NULL},
+        {"5", NULL},
+        {"10minx", NULL},
+        {"10 min", NULL},
+        {"5min.", NULL},
+        {"1e3s", NULL},
+        {"0s", NULL},
+        {"0.0000001s", NULL},
+        {"99999999999999999999d", NULL},
+        {"18446744073709551615us", NULL},
+        {"400000y", NULL},
+        {"140000y 140000y", NULL},
     };
 
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
@@ -124,6 +138,13 @@ START_TEST(test_times)
 
         world_begin(&world);
         (void) snprintf(line, sizeof line, "/ban 192.0.2.1 %s", cases[i].words);
+        if (cases[i].answer == NULL) {
+            client_say(world.harness, world.root, "%s", line);
+            ck_assert_int_eq(strncmp(client_take(world.root), "!! That is ", 11), 0);
+            root_says(&world, "/bans", "-- Nobody is banned or muted.\n");
+            world_end(&world);
+            continue;
+        }
         (void) snprintf(answer, sizeof answer, "-- 192.0.2.1 is banned%s; that is number 1 of /bans.\n",
                         cases[i].answer);
         root_says(&world, line, answer);
@@ -134,7 +155,8 @@ END_TEST
 
 START_TEST(test_mute)
 {
-    static const char *const speech[] = {"hello", "/me waves", "/msg alice hi", "/topic x", "//slash"};
+    static const char *const speech[] = {"hello",   "/me waves",       "/msg alice hi",   "/topic x",
+                                         "//slash", "/nick You_fools", "/away you fools", "/invite alice"};
     World world;
 
     world_begin(&world);
@@ -158,15 +180,16 @@ START_TEST(test_mute)
     client_say(world.harness, world.mallory, "/topic");
     ck_assert_str_eq(client_take(world.mallory), "-- #lobby has no topic. /topic TEXT sets one.\n");
     ck_assert_str_eq(client_take(world.alice), "");
-    /* They hear, and another name is no way out. */
-    client_say(world.harness, world.mallory, "/nick mal");
-    client_say(world.harness, world.mallory, "now?");
-    ck_assert_str_eq(client_take(world.alice), "-- mallory is now mal\n");
+    client_say(world.harness, world.mallory, "/away");
+    ck_assert_str_eq(client_take(world.mallory),
+                     "-- You are away. Whoever writes to you is told; /away says that you are back.\n");
     client_say(world.harness, world.alice, "peace");
+    ck_assert_str_eq(client_take(world.mallory), "[12:03] <alice> peace\n");
     harness_take_all(world.harness);
     root_says(&world, "/unmute mallory", "-- mallory (2001:db8:0:2::/64) is not muted any more.\n");
+    ck_assert_str_eq(client_take(world.mallory), "-- You are not muted any more.\n");
     client_say(world.harness, world.mallory, "thanks");
-    ck_assert_str_eq(client_take(world.alice), "[12:03] <mal> thanks\n");
+    ck_assert_str_eq(client_take(world.alice), "[12:03] <mallory> thanks\n");
     world_end(&world);
 }
 END_TEST
@@ -192,6 +215,71 @@ START_TEST(test_mute_an_account)
 }
 END_TEST
 
+/* Whom else it is about is told, too, and a word against the one is none for the other. */
+START_TEST(test_of_one_place)
+{
+    Client *eve;
+    World world;
+
+    world_begin(&world);
+    eve = client_named(world.harness, "eve");
+    *(Peer *) (uintptr_t) &session_record(world.harness->chat, eve->session)->peer = world.mallory->peer;
+    harness_take_all(world.harness);
+    root_says(&world, "/mute mallory for ever",
+              "-- mallory (2001:db8:0:2::/64) is muted; that is number 1 of /bans.\n");
+    ck_assert_str_eq(client_take(eve), "!! You are muted: for ever\n");
+    ck_assert_str_eq(client_take(world.mallory), "!! You are muted: for ever\n");
+    ck_assert_str_eq(client_take(world.alice), "");
+    root_says(
+        &world, "/mute eve 1s",
+        "!! mallory (2001:db8:0:2::/64) is muted, and eve comes from there, too: that is number 1 of /bans. "
+        "End it first.\n");
+    root_says(
+        &world, "/mute mallory 1h",
+        "-- mallory (2001:db8:0:2::/64) is muted until 2026-11-22 13:03:04 UTC (+0000); that is number 2 "
+        "of /bans.\n");
+    root_says(
+        &world, "/mute 2001:db8:0:2::/64 2h",
+        "-- 2001:db8:0:2::/64 is muted until 2026-11-22 14:03:04 UTC (+0000); that is number 3 of /bans.\n");
+    world_end(&world);
+}
+END_TEST
+
+static NameStanding look_up(void *userdata, const Name *name, uint32_t *ret_uid)
+{
+    (void) userdata;
+    *ret_uid = 1000;
+    return strcmp(name->bytes, "bea") == 0 ? NAME_IS_RESERVED : NAME_IS_FREE;
+}
+
+/* Whoever was made an operator is not banned, whether they are here or not, on whatever road they come. */
+START_TEST(test_made_operators)
+{
+    static const Name bea = {3, "bea"}, eve = {3, "eve"};
+    const Peer peer = {.is_local = true, .uid = 1000};
+    World world;
+
+    world_begin(&world);
+    world.harness->chat->look_up = look_up;
+    root_says(&world, "/ban bea", "-- bea (uid 1000) is banned; that is number 1 of /bans.\n");
+    harness_turn(world.harness);
+    ck_assert(world.bea->is_gone);
+    ck_assert(!rule_is_operator(world.harness->chat, &peer, &bea));
+    root_says(&world, "/op bea", "-- bea (uid 1000) is an operator; that is number 2 of /op.\n");
+    ck_assert(rule_is_operator(world.harness->chat, &peer, &bea));
+    ck_assert(!rule_is_operator(world.harness->chat, &peer, &eve));
+    root_says(&world, "/mute bea", "!! bea is an operator, too.\n");
+    root_says(&world, "/ban bea 1h", "!! bea is an operator, too.\n");
+    root_says(&world, "/ban eve", "!! Nobody here is called eve. /who lists who is.\n");
+    world.bea = client_account(world.harness, "bea", 1000);
+    harness_turn(world.harness);
+    world.harness->chat->has_new_bans = true;
+    harness_turn(world.harness);
+    ck_assert(!world.bea->is_gone);
+    world_end(&world);
+}
+END_TEST
+
 /* More than one answer can tell. */
 START_TEST(test_long_list)
 {
@@ -206,11 +294,11 @@ START_TEST(test_long_list)
     list = client_take(world.root);
     ck_assert_ptr_nonnull(strstr(list, "-- 1: 10.0.0.0/24 is banned, by root: because of"));
     ck_assert_ptr_nonnull(strstr(list, "\n-- and "));
-    client_say(world.harness, world.root, "/ban 10.1.0.0/24 %0201u", 1);
+    client_say(world.harness, world.root, "/ban 10.1.0.0/24 x%0200u", 1);
     ck_assert_str_eq(client_take(world.root), "!! A reason may have 200 bytes; yours has 201.\n");
     world_end(&world);
 }
 END_TEST
 
 UNIT_MAIN("ban", test_ban_a_guest, test_ban_an_account, test_ban_a_network, test_operators, test_times,
-          test_mute, test_mute_an_account, test_long_list)
+          test_mute, test_mute_an_account, test_of_one_place, test_made_operators, test_long_list)

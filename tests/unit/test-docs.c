@@ -130,6 +130,16 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* What people do to others, and to rooms, stands last. */
+static bool is_act(const char *header, const char *id)
+{
+    const char *acts = strstr(header, "/* What operators do"), *at = strstr(header, id);
+
+    ck_assert_ptr_nonnull(acts);
+    ck_assert_ptr_nonnull(at);
+    return at > acts;
+}
+
 START_TEST(test_messages)
 {
     static const char *const IDS[] = {
@@ -163,6 +173,7 @@ START_TEST(test_messages)
         LOG_ID_ROOM_UNLOCKED,
         LOG_ID_TOPIC_LOCKED,
         LOG_ID_TOPIC_UNLOCKED,
+        LOG_ID_TOPIC_SET,
         LOG_ID_ROOM_HIDDEN,
         LOG_ID_ROOM_SHOWN,
         LOG_ID_INVITED,
@@ -181,6 +192,10 @@ START_TEST(test_messages)
     _cleanup_(freep) char *page = read_source("man/chatd.8.in");
     _cleanup_(freep) char *header = read_source("src/base/log.h");
 
+    /* The command line that lists acts. */
+    const char *acts = strstr(page, "What founders and operators have done to whom");
+
+    ck_assert_ptr_nonnull(acts);
     ck_assert_uint_eq(count(header, "#define LOG_ID_"), N_ELEMENTS(IDS));
     for (size_t i = 0; i < N_ELEMENTS(IDS); i++) {
         char text[64];
@@ -188,6 +203,8 @@ START_TEST(test_messages)
         (void) snprintf(text, sizeof text, "-- %s\n", IDS[i]);
         ck_assert_msg(count(catalog, text) == 1, "the catalog lacks %s", IDS[i]);
         ck_assert_msg(count(page, IDS[i]) >= 1, "chatd(8) lacks %s", IDS[i]);
+        if (is_act(header, IDS[i]))
+            ck_assert_msg(count(acts, IDS[i]) == 1, "the acts in chatd(8) lack %s", IDS[i]);
     }
 }
 END_TEST

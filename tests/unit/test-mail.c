@@ -203,8 +203,9 @@ START_TEST(test_deliver)
     memory.state = RECALL_ANSWERED;
     harness_turn(world.harness);
     ck_assert_str_eq(client_take(again),
-                     "-- dora+ left a message for you on 2026-11-22 12:03:04 UTC (+0000): see you\n"
-                     "-- dora+ left a message for you on 2026-11-22 12:03:04 UTC (+0000): at the bridge\n");
+                     "-- dora" MARK_ " left a message for you on 2026-11-22 12:03:04 UTC (+0000): see you\n"
+                     "-- dora" MARK_
+                     " left a message for you on 2026-11-22 12:03:04 UTC (+0000): at the bridge\n");
     ck_assert(last_note(world.harness->chat, NOTE_DELIVERED, &note));
     ck_assert_uint_eq(note.number, 78);
     /* There was more. */

@@ -11,10 +11,11 @@
 #include "unit/harness.h"
 #include "unit/unit.h"
 
-/* Who asks. All are in #garden, which fay has founded, and so are mallory, a guest, and otto, an account. */
-enum { GUEST, VERIFIED, INVITED, FOUNDER, OPERATOR, KINDS };
+/* Who asks. All are in #garden, which fay has founded, and so are mallory, a guest, and otto, an account. mia
+ * was made an operator; hal has founded another room. */
+enum { GUEST, VERIFIED, INVITED, NEIGHBOUR, FOUNDER, OPERATOR, MADE, KINDS };
 
-static const char *const NICKS[KINDS] = {"alice", "bea", "ina", "fay", "root"};
+static const char *const NICKS[KINDS] = {"alice", "bea", "ina", "hal", "fay", "root", "mia"};
 
 typedef struct World {
     Harness *harness;
@@ -46,12 +47,16 @@ static void world_begin(World *world)
     people[VERIFIED] = client_account(harness, "bea", 1002);
     people[INVITED] = client_account(harness, "ina", 1003);
     people[OPERATOR] = client_account(harness, "root", 0);
+    people[MADE] = client_account(harness, "mia", 1005);
+    people[NEIGHBOUR] = client_account(harness, "hal", 1006);
     world->otto = client_account(harness, "otto", 1004);
     harness_turn(harness);
     people[GUEST] = client_named(harness, "alice");
     world->mallory = client_named(harness, "mallory");
     client_say(harness, people[FOUNDER], "/join #garden");
     client_say(harness, people[FOUNDER], "/invite ina");
+    client_say(harness, people[NEIGHBOUR], "/join #orchard");
+    client_say(harness, people[OPERATOR], "/op mia");
     for (unsigned i = 0; i < KINDS; i++)
         client_say(harness, people[i], "/join #garden");
     client_say(harness, world->mallory, "/join #garden");
@@ -67,7 +72,7 @@ static void world_end(World *world)
     harness_free(world->harness);
 }
 
-/* What a guest, a verified person and an invited one are told, the founder, an operator. */
+/* What people who are neither are told, the founder, an operator. */
 typedef struct Row {
     const char *before; /* what the founder has done */
     const char *line;
@@ -78,6 +83,7 @@ typedef struct Row {
 #define REFUSED "!! #garden belongs to fay: only they and operators can do that.\n"
 #define FOR_OPERATORS(command) "!! /" command " is for operators.\n"
 #define BOTH(text) text, text
+#define OF_HOST "!! Only operators by a group of this host may make operators.\n"
 
 static const Row ROWS[] = {
     {"", "/lock", REFUSED,
@@ -96,7 +102,9 @@ static const Row ROWS[] = {
     {"", "/topic roses", BOTH("-- The topic of #garden is set.\n"), "-- The topic of #garden is set.\n",
      NULL},
     {"/lock topic", "/topic roses", "!! The topic of #garden is locked: only fay and operators set it.\n",
-     BOTH("-- The topic of #garden is set.\n"), NULL},
+     BOTH("-- The topic of #garden is set.\n"), LOG_ID_TOPIC_SET},
+    {"/lock topic", "/topic -", "!! The topic of #garden is locked: only fay and operators set it.\n",
+     BOTH("-- The topic of #garden is cleared.\n"), LOG_ID_TOPIC_SET},
     {"/lock topic", "/topic", BOTH("-- #garden has no topic. /topic TEXT sets one.\n"),
      "-- #garden has no topic. /topic TEXT sets one.\n", NULL},
     {"", "/hide", REFUSED,
@@ -122,40 +130,53 @@ static const Row ROWS[] = {
     {"", "/give mallory", REFUSED,
      BOTH("!! mallory has no account of this host, and so can not keep a room.\n"), NULL},
     {"", "/give fay", REFUSED, BOTH("!! #garden belongs to fay already.\n"), NULL},
+    {"words", "/delete fay", REFUSED, BOTH("-- 1 line of fay is deleted.\n"), LOG_ID_DELETED},
+    {"", "/delete fay", REFUSED, BOTH("!! Nothing that fay said in #garden is remembered.\n"), NULL},
     {"", "/close", REFUSED, BOTH("-- #garden is closed. You are in #lobby now.\n"), LOG_ID_ROOM_CLOSED},
     {"", "/close #lobby", "!! #lobby belongs to nobody: only operators can do that there.\n",
      "!! #lobby belongs to nobody: only operators can do that there.\n",
      "!! #lobby is always there for everybody.\n", NULL},
     {"", "/op otto 1h for today", BOTH(FOR_OPERATORS("op")),
-     "-- otto (uid 1004) is an operator until 2026-11-22 13:03:04 UTC (+0000); that is number 1 of /op.\n",
+     "-- otto (uid 1004) is an operator until 2026-11-22 13:03:04 UTC (+0000); that is number 2 of /op.\n",
      LOG_ID_OP},
     {"", "/op mallory", BOTH(FOR_OPERATORS("op")),
      "!! Only who has an account of this host can be an operator.\n", NULL},
     {"", "/op 192.0.2.1", BOTH(FOR_OPERATORS("op")),
      "!! Only who has an account of this host can be an operator.\n", NULL},
     {"", "/op root", BOTH(FOR_OPERATORS("op")), "!! root is an operator, too.\n", NULL},
-    {"", "/op", BOTH(FOR_OPERATORS("op")), "-- Nobody was made an operator here.\n", NULL},
+    {"", "/op", BOTH(FOR_OPERATORS("op")), "-- 1: mia (uid 1005) is an operator, by root\n", NULL},
     {"", "/deop root", BOTH(FOR_OPERATORS("deop")),
      "!! root is an operator by a group of this host, and stays one.\n", NULL},
+    {"", "/deop mia", BOTH(FOR_OPERATORS("deop")), "-- mia (uid 1005) is not an operator any more.\n",
+     LOG_ID_DEOP},
     {"", "/deop otto", BOTH(FOR_OPERATORS("deop")), "!! Nobody like that is an operator. /op lists who is.\n",
      NULL},
     {"", "/ban otto for nothing", BOTH(FOR_OPERATORS("ban")),
-     "-- otto (uid 1004) is banned; that is number 1 of /bans.\n", LOG_ID_BANNED},
+     "-- otto (uid 1004) is banned; that is number 2 of /bans.\n", LOG_ID_BANNED},
     {"", "/unban otto", BOTH(FOR_OPERATORS("unban")), "!! Nobody like that is banned. /bans lists who is.\n",
      NULL},
     {"", "/mute otto", BOTH(FOR_OPERATORS("mute")),
-     "-- otto (uid 1004) is muted; that is number 1 of /bans.\n", LOG_ID_MUTED},
+     "-- otto (uid 1004) is muted; that is number 2 of /bans.\n", LOG_ID_MUTED},
     {"", "/unmute otto", BOTH(FOR_OPERATORS("unmute")), "!! Nobody like that is muted. /bans lists who is.\n",
      NULL},
     {"", "/bans", BOTH(FOR_OPERATORS("bans")), "-- Nobody is banned or muted.\n", NULL},
-    {"", "/announce all", BOTH(FOR_OPERATORS("announce")), "-- Told to all 7 people.\n", LOG_ID_ANNOUNCED},
+    {"", "/announce all", BOTH(FOR_OPERATORS("announce")), "-- Told to all 9 people.\n", LOG_ID_ANNOUNCED},
 };
+
+static bool is_for_host(const char *line)
+{
+    return strncmp(line, "/op ", 4) == 0 || strncmp(line, "/deop ", 6) == 0;
+}
 
 static void try_row(const Row *row, unsigned kind)
 {
-    const char *expected = kind == FOUNDER ? row->founder : kind == OPERATOR ? row->operator: row->others,
-               *read;
+    const char *expected = row->others, *read;
     World world;
+
+    if (kind == FOUNDER)
+        expected = row->founder;
+    else if (kind >= OPERATOR)
+        expected = kind == MADE && is_for_host(row->line) ? OF_HOST : row->operator;
 
     world_begin(&world);
     if (row->before[0] != '\0')
@@ -195,7 +216,8 @@ END_TEST
 /* Each command that is not everybody's is in that table. */
 START_TEST(test_rows)
 {
-    static const char *const OF_FOUNDERS[] = {"lock", "hide", "invite", "uninvite", "kick", "give", "close"};
+    static const char *const OF_FOUNDERS[] = {"lock", "hide", "invite", "uninvite",
+                                              "kick", "give", "delete", "close"};
 
     for (size_t i = 0; i < N_ELEMENTS(OF_FOUNDERS); i++) {
         size_t n = 0;
@@ -220,7 +242,7 @@ START_TEST(test_join)
     static const char *const REFUSAL = "!! #garden is locked: by invitation only. Ask fay for one.\n";
 
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        bool is_let_in = kind >= INVITED;
+        bool is_let_in = kind >= INVITED && kind != NEIGHBOUR;
         char expected[64] = "";
         World world;
 
@@ -237,7 +259,7 @@ START_TEST(test_join)
         harness_take_all(world.harness);
         client_say(world.harness, world.people[kind], "/join #garden");
         ck_assert_str_eq(client_take(world.people[kind]),
-                         is_let_in ? "-- You are in #garden now, with 6 others.\n" : REFUSAL);
+                         is_let_in ? "-- You are in #garden now, with 8 others.\n" : REFUSAL);
         harness_turn(world.harness);
         ck_assert_str_eq(client_take(world.mallory), expected);
         world_end(&world);
@@ -261,7 +283,7 @@ START_TEST(test_lobby)
         for (unsigned kind = 0; kind < KINDS; kind++) {
             client_say(world.harness, world.people[kind], "%s", LINES[i]);
             ck_assert_str_eq(client_take(world.people[kind]),
-                             kind == OPERATOR ? "!! #lobby is always there for everybody.\n"
+                             kind >= OPERATOR ? "!! #lobby is always there for everybody.\n"
                                               : "!! #lobby belongs to nobody: only operators can do that "
                                                 "there.\n");
         }
@@ -329,9 +351,11 @@ START_TEST(test_op)
     ck_assert_str_eq(logged, LOG_ID_OP "|root|otto (uid 1004)||for today");
     client_say(world.harness, world.people[OPERATOR], "/bans");
     client_say(world.harness, world.people[OPERATOR], "/op");
-    ck_assert_ptr_nonnull(strstr(client_take(world.people[OPERATOR]),
-                                 "-- Nobody is banned or muted.\n-- 1: otto (uid 1004) is an operator until "
-                                 "2026-11-22 13:03:04 UTC (+0000), by root: for today\n"));
+    ck_assert_ptr_nonnull(
+        strstr(client_take(world.people[OPERATOR]),
+               "-- Nobody is banned or muted.\n-- 1: mia (uid 1005) is an operator, by root\n-- 2: "
+               "otto (uid 1004) is an operator until 2026-11-22 13:03:04 UTC (+0000), by "
+               "root: for today\n"));
     client_say(world.harness, world.people[OPERATOR], "/unban 1");
     ck_assert_str_eq(client_take(world.people[OPERATOR]),
                      "!! Nobody like that is banned. /bans lists who is.\n");
@@ -364,26 +388,22 @@ START_TEST(test_deop)
     World world;
 
     world_begin(&world);
-    client_say(world.harness, world.people[OPERATOR], "/op otto");
-    ck_assert_str_eq(client_take(world.otto), "-- You are an operator.\n");
-    client_say(world.harness, world.otto, "/deop root");
+    client_say(world.harness, world.people[OPERATOR], "/op otto 1h");
     ck_assert_str_eq(client_take(world.otto),
-                     "!! root is an operator by a group of this host, and stays one.\n");
+                     "-- You are an operator until 2026-11-22 13:03:04 UTC (+0000).\n");
+    /* Neither for longer than they are one, nor somebody else. */
+    client_say(world.harness, world.otto, "/op otto");
     client_say(world.harness, world.otto, "/op bea");
-    ck_assert_str_eq(client_take(world.people[VERIFIED]), "-- You are an operator.\n");
-    (void) client_take(world.otto);
-    client_say(world.harness, world.people[VERIFIED], "/deop otto");
+    client_say(world.harness, world.otto, "/deop mia");
+    ck_assert_str_eq(client_take(world.otto), OF_HOST OF_HOST OF_HOST);
+    ck_assert_str_eq(client_take(world.people[VERIFIED]), "");
+    n_logged = 0;
+    client_say(world.harness, world.people[OPERATOR], "/deop otto");
     ck_assert_str_eq(client_take(world.otto), "-- You are not an operator any more.\n");
-    ck_assert_str_eq(client_take(world.people[VERIFIED]),
-                     "-- otto (uid 1004) is not an operator any more.\n");
-    ck_assert_str_eq(logged, LOG_ID_DEOP "|bea|otto (uid 1004)||");
+    ck_assert_uint_eq(n_logged, 1);
+    ck_assert_str_eq(logged, LOG_ID_DEOP "|root|otto (uid 1004)||");
     client_say(world.harness, world.otto, "/bans");
     ck_assert_str_eq(client_take(world.otto), FOR_OPERATORS("bans"));
-    client_say(world.harness, world.people[VERIFIED], "/deop bea");
-    client_say(world.harness, world.people[VERIFIED], "/deop bea");
-    ck_assert_str_eq(client_take(world.people[VERIFIED]),
-                     "-- You are not an operator any more.\n-- bea (uid 1002) is not an operator any more.\n"
-                     "!! /deop is for operators.\n");
     world_end(&world);
 }
 END_TEST

@@ -182,6 +182,35 @@ START_TEST(test_groups_of_now)
 }
 END_TEST
 
+/* The newest of the connections that are there: an older one that goes takes nothing with it, and what a
+ * newer one brought goes with it. */
+START_TEST(test_groups_of_who_is_left)
+{
+    Client *newer;
+    World world;
+
+    world_begin(&world);
+    newer = client_account(world.harness, "dora", 1001);
+    harness_turn(world.harness);
+    client_break(world.harness, newer);
+    harness_turn(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, world.dora, "/announce one");
+    ck_assert_str_eq(client_take(world.dora),
+                     "-- Told to all 5 people.\n");
+    newer = client_operator(world.harness, "bea", 1000, true);
+    harness_turn(world.harness);
+    client_say(world.harness, world.bea, "/announce two");
+    ck_assert_ptr_nonnull(strstr(client_take(world.bea), "-- Told to all 5 people.\n"));
+    client_break(world.harness, newer);
+    harness_survive(world.harness);
+    harness_take_all(world.harness);
+    client_say(world.harness, world.bea, "/announce three");
+    ck_assert_str_eq(client_take(world.bea), "!! /announce is for operators.\n");
+    world_end(&world);
+}
+END_TEST
+
 /* They are in the list of those who may use them. */
 START_TEST(test_help)
 {
@@ -203,4 +232,4 @@ START_TEST(test_help)
 END_TEST
 
 UNIT_MAIN("order", test_who_may, test_kick, test_kick_spares_operators, test_kick_a_person, test_reason,
-          test_announce, test_groups_of_now, test_help)
+          test_announce, test_groups_of_now, test_groups_of_who_is_left, test_help)
