@@ -153,6 +153,7 @@ int name_from_login(const char *login, Name *ret_name)
 {
     char text[NAME_MAX_CHARS + 1] = "";
     size_t n;
+    int r;
 
     /* Login names are ASCII nearly everywhere; one that is not must be a name as it is. */
     if (!is_ascii(login, strlen(login)))
@@ -162,7 +163,12 @@ int name_from_login(const char *login, Name *ret_name)
         text[i] = classify(login[i]) != CLASS_NONE ? login[i] : '_';
     if (n > 0 && classify(text[0]) != CLASS_LETTER)
         text[0] = '_';
-    return name_parse(text, n, NAME_MAX_CHARS, ret_name);
+    r = name_parse(text, n, NAME_MAX_CHARS, ret_name);
+    if (r != 0 || !name_is_guest(ret_name))
+        return r;
+    n = MIN(n, (size_t) NAME_MAX_CHARS - 1);
+    text[n] = '_';
+    return name_parse(text, n + 1, NAME_MAX_CHARS, ret_name);
 }
 
 void name_number(const Name *login, unsigned number, Name *ret_name)
@@ -284,6 +290,24 @@ bool name_is_same(const Name *a, const Name *b)
 
     name_fold(b->bytes, b->n, &key);
     return name_has_key(a, &key);
+}
+
+bool name_looks_marked(const Name *name)
+{
+    /* CANADIAN SYLLABICS FINAL PLUS, TAI VIET LETTER HIGH VO, LYCIAN LETTER H */
+    static const int32_t like[] = {0x1429, 0xaa9c, 0x1029b};
+    utf8proc_ssize_t length;
+    int32_t code;
+
+    for (size_t at = 0; at < name->n; at += (size_t) length) {
+        length = utf8proc_iterate((const uint8_t *) name->bytes + at, name->n - (utf8proc_ssize_t) at, &code);
+        if (length <= 0)
+            break;
+        for (size_t i = 0; i < N_ELEMENTS(like); i++)
+            if (code == like[i])
+                return true;
+    }
+    return false;
 }
 
 bool name_is_guest(const Name *name)

@@ -63,7 +63,8 @@ bool name_is_same(const Name *a, const Name *b);
 
 /*
  * The name of an account: what a login name has beyond letters, digits, '-' and '_' becomes '_', and the rest
- * is left out where it would be too long. 0, or what name_parse() says of that.
+ * is left out where it would be too long; one that is a guest's has a '_' behind it. 0, or what name_parse()
+ * says of that.
  */
 int name_from_login(const char *login, Name *ret_name);
 
@@ -79,6 +80,8 @@ bool name_is_one_login(const Name *a, const Name *b);
 /* As name_parse(); it may be such a name, too. */
 int name_parse_nick(const char *text, size_t n, Name *ret_name);
 
+/* Whether it has a letter that looks like the mark of verified people, in either form. */
+bool name_looks_marked(const Name *name);
 /* guest<digits> under folding, with the digits of any script: reserved for those who have not chosen yet. */
 bool name_is_guest(const Name *name);
 

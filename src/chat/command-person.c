@@ -129,6 +129,11 @@ int command_nick(Chat *chat, uint32_t session, Arguments arguments)
         chat_error(chat, session, "Names like %s are given to guests. Choose another.", nick.bytes);
         return 0;
     }
+    if (name_looks_marked(&nick)) {
+        chat_error(chat, session, "%s looks as if it had the mark of an account. Choose another.",
+                   nick.bytes);
+        return 0;
+    }
     if (!nick_may_be_taken(chat, session, &nick))
         return 0;
     r = session_rename(chat, session, &nick);

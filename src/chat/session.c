@@ -218,7 +218,6 @@ static int session_displace(Chat *chat, uint32_t session)
     Name guest;
     int r;
 
-    session_cut_greeting(chat, session);
     do {
         guest_name(chat, &guest);
         r = session_rename(chat, session, &guest);
@@ -567,7 +566,7 @@ void session_lose(Chat *chat, uint64_t tail)
     }
 }
 
-void session_cut_greeting(Chat *chat, uint32_t session)
+static void cut_greeting(Chat *chat, uint32_t session)
 {
     SessionRecord *record;
 
@@ -584,5 +583,5 @@ void session_cut_greetings(Chat *chat)
 {
     for (uint32_t session = chat->first_lagging; session != SLOT_NONE;
          session = chat->sessions[session].lag_next)
-        session_cut_greeting(chat, session);
+        cut_greeting(chat, session);
 }

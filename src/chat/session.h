@@ -49,8 +49,6 @@ uint64_t session_cursor(const Chat *chat, uint32_t session);
 bool session_hears(const Chat *chat, uint32_t session, const Entry *entry);
 /* Whether it is behind the others and reads by its own cursor. */
 void session_set_lagging(Chat *chat, uint32_t session, bool is_lagging);
-/* What its greeting says is about to change: if it is half sent it ends here. */
-void session_cut_greeting(Chat *chat, uint32_t session);
 /* What greetings say is about to change: those that are half sent end here. */
 void session_cut_greetings(Chat *chat);
 /* What lies below `tail` is about to be overwritten: those who have not read it are told so later. For each

@@ -11,6 +11,7 @@
 struct LocalList {
     AccountsStamp stamp;
     Index logins;   /* uids, by folded login name */
+    Index others;   /* uids, by login name as it is, of those after the first of a folded one */
     Index nicks;    /* by folded name_from_login(), where that is another */
     unsigned n;     /* accounts looked at */
     bool is_failed; /* out of memory */
@@ -21,18 +22,20 @@ static LocalList *list_free(LocalList *list)
     if (list == NULL)
         return NULL;
     index_done(&list->nicks);
+    index_done(&list->others);
     index_done(&list->logins);
     free(list);
     return NULL;
 }
 
-/* The first account of a name has it, as in getpwnam(3). */
-static void list_add_key(LocalList *list, Index *index, const NameKey *key, uid_t uid)
+/* The first account of a name has it. False: that was another one. */
+static bool list_add_key(LocalList *list, Index *index, const void *key, size_t n, uid_t uid)
 {
-    if (key->n == 0 || index_find(index, key->bytes, key->n) != NULL)
-        return;
-    if (index_add(index, key->bytes, key->n, uid) < 0)
+    if (n == 0 || index_find(index, key, n) != NULL)
+        return false;
+    if (index_add(index, key, n, uid) < 0)
         list->is_failed = true;
+    return true;
 }
 
 static bool list_add(void *userdata, const char *login, uid_t uid)
@@ -46,11 +49,12 @@ static bool list_add(void *userdata, const char *login, uid_t uid)
     if (!accounts_is_person(uid))
         return true;
     name_fold(login, strlen(login), &key);
-    list_add_key(list, &list->logins, &key, uid);
+    if (!list_add_key(list, &list->logins, key.bytes, key.n, uid))
+        (void) list_add_key(list, &list->others, login, strlen(login), uid);
     if (name_from_login(login, &nick) == 0) {
         name_fold(nick.bytes, nick.n, &nick_key);
         if (memcmp(&nick_key, &key, sizeof key) != 0)
-            list_add_key(list, &list->nicks, &nick_key, uid);
+            (void) list_add_key(list, &list->nicks, nick_key.bytes, nick_key.n, uid);
     }
     return !list->is_failed;
 }
@@ -105,11 +109,11 @@ static int local_update(AccountsLocal *local, const AccountsSource *source, cons
     return 0;
 }
 
-int accounts_local_find(AccountsLocal *local, const AccountsSource *source, const NameKey *key,
-                        uid_t *ret_uid)
+int accounts_local_find(AccountsLocal *local, const AccountsSource *source, const char *name, uid_t *ret_uid)
 {
     AccountsStamp stamp = {0};
     const uint32_t *uid;
+    NameKey key;
     int r;
 
     r = source->stamp(source->userdata, &stamp);
@@ -118,10 +122,13 @@ int accounts_local_find(AccountsLocal *local, const AccountsSource *source, cons
     r = local_update(local, source, &stamp);
     if (r != 0)
         return r;
+    name_fold(name, strlen(name), &key);
     (void) pthread_mutex_lock(&local->lock);
-    uid = index_find(&local->list->logins, key->bytes, key->n);
+    uid = index_find(&local->list->others, name, strlen(name));
     if (uid == NULL)
-        uid = index_find(&local->list->nicks, key->bytes, key->n);
+        uid = index_find(&local->list->logins, key.bytes, key.n);
+    if (uid == NULL)
+        uid = index_find(&local->list->nicks, key.bytes, key.n);
     if (uid != NULL)
         *ret_uid = *uid;
     (void) pthread_mutex_unlock(&local->lock);

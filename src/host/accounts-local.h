@@ -16,7 +16,6 @@
 #include "host/accounts.h"
 
 typedef struct LocalList LocalList;
-typedef struct NameKey NameKey;
 
 typedef struct AccountsLocal {
     pthread_mutex_t lock; /* of what follows */
@@ -26,8 +25,7 @@ typedef struct AccountsLocal {
 void accounts_local_init(AccountsLocal *local);
 void accounts_local_done(AccountsLocal *local);
 /*
- * Whose login name that is; else, of whose login name that nick is made. Of several, the first in the list.
- * May block as `source` may. 0, ACCOUNTS_NONE, or ACCOUNTS_FAILED.
+ * Whose login name that is; else, of whose login name that nick is made. Of several, who is called just so,
+ * or the first in the list. May block as `source` may. 0, ACCOUNTS_NONE, or ACCOUNTS_FAILED.
  */
-int accounts_local_find(AccountsLocal *local, const AccountsSource *source, const NameKey *key,
-                        uid_t *ret_uid);
+int accounts_local_find(AccountsLocal *local, const AccountsSource *source, const char *name, uid_t *ret_uid);

@@ -186,7 +186,7 @@ static void answer_name(Core *core, const Subject *subject, Reply *reply)
     name_fold(subject->text, strlen(subject->text), &key);
     memcpy(folded, key.bytes, key.n);
     spellings[0] = folded;
-    r = accounts_local_find(&core->local, &core->source, &key, &reply->uid);
+    r = accounts_local_find(&core->local, &core->source, subject->text, &reply->uid);
     is_failed = r == ACCOUNTS_FAILED;
     for (size_t i = 0; r != 0 && is_ascii(folded, key.n) && i < N_ELEMENTS(spellings); i++) {
         if (i > 0 && strcmp(spellings[i], folded) == 0)

@@ -126,7 +126,8 @@ static int fake_each(void *userdata, AccountsOnLocal on_local, void *local)
                   {"jane.roe", 1003}, {"Jane_Roe", 1004},
                   {"Jane.Roe", 1005}, {"web.data", 33},
                   {"2nd", 1006},      {"abcdefghijklmnopqrstuvwxyz", 1007},
-                  {"jürgen", 1008}};
+                  {"jürgen", 1008},   {"BOB", 1009},
+                  {"BoB", 1010}};
     unsigned n_padding;
     bool goes_on = true;
     char name[32];

@@ -76,6 +76,10 @@ START_TEST(test_names)
         {"bOB", ACCOUNT_TAKEN, 1001},
         {"ｂob", ACCOUNT_TAKEN, 1001},
         {"CAROL", ACCOUNT_TAKEN, 60001},
+        /* Of several that differ in that only, who is called just so. */
+        {"BOB", ACCOUNT_TAKEN, 1009},
+        {"BoB", ACCOUNT_TAKEN, 1010},
+        {"boB", ACCOUNT_TAKEN, 1001},
         /* One in a directory only as it spells itself. */
         {"JDoe", ACCOUNT_TAKEN, 70000},
         {"jdoe", ACCOUNT_FREE, 0},

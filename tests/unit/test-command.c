@@ -143,6 +143,8 @@ START_TEST(test_nick)
          {'a', "/nick bob", "!! Somebody else is called bob. Choose another.\n", ""},
          {'a', "/nick BOB", "!! Somebody else is called BOB. Choose another.\n", ""},
          {'a', "/nick guest7", "!! Names like guest7 are given to guests. Choose another.\n", ""},
+         {'a', "/nick olga\u1429",
+          "!! olga\u1429 looks as if it had the mark of an account. Choose another.\n", ""},
          {'a', "/nick GUEST99", "!! Names like GUEST99 are given to guests. Choose another.\n", ""},
          {'a', "/nick abcdefghijklmnopqrstuvwxy", "!! A nick may have 24 characters; that one has more.\n",
           ""},

@@ -111,6 +111,8 @@ START_TEST(test_banned)
 {
     Peer peer = {.is_local = true, .uid = getuid()};
     Identity identity = {.uid = getuid()};
+    RuleRecord rule;
+    uint64_t number;
     World world;
     int fds[2];
 
@@ -123,6 +125,17 @@ START_TEST(test_banned)
         expect_words(fds[1], "!! You are banned.\n");
     }
     ck_assert_uint_eq(chat_n_sessions(world.harness->chat), 0);
+    /* Whom an operator made one. */
+    rule = (RuleRecord){.kind = RULE_OPERATOR,
+                        .subject = {.is_uid = true, .uid = getuid()},
+                        .whom = identity.nick,
+                        .by = identity.nick};
+    ck_assert_int_eq(rule_add(world.harness->chat, &rule, &number), 0);
+    chat_commit(world.harness->chat);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    ck_assert_int_eq(listener_take(world.server, fds[0], &peer, &identity), 0);
+    ck_assert_uint_eq(chat_n_sessions(world.harness->chat), 1);
+    (void) close(fds[1]);
     world_end(&world);
 }
 END_TEST
@@ -227,8 +240,10 @@ START_TEST(test_who_has_a_name)
             ck_assert_int_eq(arrivals_look(world.server), 0);
         }
         ck_assert_uint_eq(chat_n_sessions(world.harness->chat), i + 1);
-        ck_assert_msg(record->standing ==
-                          (cases[i].name == NULL ? 0 : STANDING_VERIFIED | (i == 0 ? STANDING_OPERATOR : 0)),
+        ck_assert_msg(record->standing == (cases[i].name == NULL ? 0
+                                           : i == 0
+                                               ? STANDING_VERIFIED | STANDING_OPERATOR | STANDING_IN_GROUP
+                                               : STANDING_VERIFIED),
                       "uid %u: %u", cases[i].uid, record->standing);
         if (cases[i].name != NULL)
             ck_assert_str_eq(record->nick.bytes, cases[i].name);

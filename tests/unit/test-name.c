@@ -375,6 +375,26 @@ START_TEST(test_number)
 END_TEST
 
 /* The names that one account may have had; in whatever order they are asked for. */
+START_TEST(test_looks_marked)
+{
+    static const struct {
+        const char *name;
+        bool looks_marked;
+    } cases[] = {
+        {"alice", false},   {"alic\u00e9", false},  {"alice\u1429", true},
+        {"a\uaa9c", true},  {"a\U0001029bb", true}, {"\u1429", true},
+        {"a\u1428", false}, {"a\u142a", false},     {"a\U0001029a", false},
+    };
+
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Name name;
+
+        ck_assert_int_eq(name_parse(cases[i].name, strlen(cases[i].name), NAME_MAX_CHARS, &name), 0);
+        ck_assert_msg(name_looks_marked(&name) == cases[i].looks_marked, "%s", cases[i].name);
+    }
+}
+END_TEST
+
 START_TEST(test_one_login)
 {
     static const struct {
@@ -549,4 +569,4 @@ END_TEST
 
 UNIT_MAIN("name", test_parse_rejects, test_parse_marks, test_parse_accepts, test_parse_max_chars,
           test_strerror, test_fold_keeps_apart, test_fold_joins, test_fold_limits, test_number,
-          test_one_login, test_same, test_guest, test_names_random)
+          test_looks_marked, test_one_login, test_same, test_guest, test_names_random)
