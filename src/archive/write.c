@@ -328,10 +328,10 @@ int archive_put_room_removed(Archive *archive, const Name *room)
                                SQL_NAME(&key)));
 }
 
-int archive_put_room_forgotten(Archive *archive, const Name *room, uint64_t before)
+int archive_put_room_forgotten(Archive *archive, const Name *room, uint64_t from, uint64_t before)
 {
     static const char SQL[] = "SELECT id FROM lines WHERE room = (SELECT id FROM rooms WHERE key = ?1)"
-                              " AND id < ?2 LIMIT 1";
+                              " AND id >= ?2 AND id < ?3 LIMIT 1";
     int64_t id;
     NameKey key;
     int r;
@@ -341,7 +341,7 @@ int archive_put_room_forgotten(Archive *archive, const Name *room, uint64_t befo
     do {
         r = begin(archive);
         if (r == 0)
-            r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&key), SQL_INT(before));
+            r = SQL_NUMBER(archive, SQL, &id, SQL_NAME(&key), SQL_INT(from), SQL_INT(before));
         if (r == 0 && id != 0)
             r = archive_put_take_back(archive, (uint64_t) id);
     } while (r == 0 && id != 0);

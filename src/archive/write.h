@@ -93,8 +93,9 @@ int archive_put_room(Archive *archive, const ArchiveRoom *record);
 int archive_put_room_opened(Archive *archive, const Name *room);
 /* Its topic and invitations go too; what was said there stays. */
 int archive_put_room_removed(Archive *archive, const Name *room);
-/* What was said there before that id goes, and stays gone when archive_clean() (archive/purge.h) has run. */
-int archive_put_room_forgotten(Archive *archive, const Name *room, uint64_t before);
+/* What was said there goes, from that id until before the other, and stays gone when archive_clean()
+ * (archive/purge.h) has run. */
+int archive_put_room_forgotten(Archive *archive, const Name *room, uint64_t from, uint64_t before);
 int archive_put_invite(Archive *archive, const ArchiveInvite *invite);
 int archive_put_invite_removed(Archive *archive, const Name *room, const Name *name);
 

@@ -230,7 +230,7 @@ static bool over_is_fine(const StateHeader *header, const OverRecord *over)
     return over->pos < header->head && over->pos % 8 == 0 && (over->flags & ~(uint32_t) ROOM_SET) == 0 &&
            over->how <= OVER_GIVEN && name_is_fine(&over->name) &&
            (over->how != OVER_GIVEN ||
-            (name_is_fine(&over->founder) && (over->former.n == 0 || name_is_fine(&over->former))));
+            (nick_is_fine(&over->founder) && (over->former.n == 0 || nick_is_fine(&over->former))));
 }
 
 /* They stand in the order of their positions. */

@@ -86,6 +86,19 @@ static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
     return note;
 }
 
+/* What can not be seen any more when it is known what the archive has. */
+static void tell_over(Chat *chat, uint32_t room, uint32_t session, const Note *note)
+{
+    Note said = *note;
+
+    if (note_is_secret_end(note)) {
+        said.room.how |= NOTE_ROOM_SAID;
+        (void) note_append(chat, room, session, &said);
+    } else if (note->kind == NOTE_ROOM && chat->state.header->archive.from != UINT64_MAX) {
+        note_tell_lost(chat->log, note, NULL, chat->state.rooms[room].name.bytes);
+    }
+}
+
 /* While it is not known what the archive has, it may have other rooms of these names: it is told what is the
  * case when that is known. With `is_over` there is nothing to be seen of it by then. */
 static void tell(Chat *chat, uint32_t room, uint32_t session, const Note *note, bool is_over)
@@ -95,6 +108,8 @@ static void tell(Chat *chat, uint32_t room, uint32_t session, const Note *note, 
 
     if (header->archive.recalled == PAST_UNKNOWN) {
         *(uint64_t *) state_edit(&chat->state, &header->is_noting, sizeof(uint64_t)) = true;
+        if (is_over)
+            tell_over(chat, room, session, note);
         return;
     }
     pos = note_append(chat, room, session, note);
@@ -164,10 +179,11 @@ void keep_note(Chat *chat, uint32_t room)
 {
     const InviteRecord *invite = NULL;
 
-    if (chat->state.rooms[room].created_wall == 0 || !keep_is_kept(chat, room))
+    if (chat->state.rooms[room].created_wall == 0)
         return;
     chat_reserve(chat, SLOT_NONE);
-    note_room(chat, room, SLOT_NONE, true, NOTE_ROOM_WHOLE);
+    if (keep_is_kept(chat, room))
+        note_room(chat, room, SLOT_NONE, true, NOTE_ROOM_WHOLE);
     if (chat->state.rooms[room].topic_n > 0)
         note_topic(chat, room);
     chat_commit(chat);
@@ -260,9 +276,16 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
         chat->close_from = MIN(chat->close_from, chat->state.header->head);
 }
 
+/* Of two rooms that belong to nobody nothing else says that they are not one. */
+static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
+{
+    return (recalled->flags & ROOM_SECRET) && recalled->founder.n == 0 && !(record->flags & ROOM_FOUNDED);
+}
+
 int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
 {
     uint32_t room = room_find(chat, &recalled->name), max = chat->config->max_rooms;
+    const Note another = closed(recalled->flags);
     RoomRecord *record;
     int r;
 
@@ -277,8 +300,11 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         keep_begin_empty(chat, room);
     }
     record = state_edit_room(&chat->state, room);
-    if (record->flags != 0)
+    if (record->flags != 0) {
+        if (is_another(record, recalled))
+            note_append(chat, room, SLOT_NONE, &another);
         return 0;
+    }
     *ret_room = room;
     record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
     if (chat->rooms[room].n_members > 0 && (record->flags & ROOM_LOCKED)) {

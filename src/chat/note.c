@@ -82,7 +82,7 @@ size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *roo
 
 static bool is_name(const Name *name)
 {
-    return name->n <= NAME_MAX_BYTES;
+    return name->n <= NAME_MAX_BYTES && name->bytes[name->n] == '\0';
 }
 
 bool note_read(const Entry *entry, Note *ret_note)
@@ -122,6 +122,18 @@ bool note_read(const Entry *entry, Note *ret_note)
     default:
         return false;
     }
+}
+
+bool note_is_secret_end(const Note *note)
+{
+    return note->kind == NOTE_ROOM_CLOSED && (note->room.flags & ROOM_SECRET);
+}
+
+void note_narrow(Entry *entry)
+{
+    const uint32_t how = NOTE_ROOM_SAID;
+
+    memcpy(entry->data + (entry_text(entry) - entry->data) + offsetof(Note, room.how), &how, sizeof how);
 }
 
 bool note_is_for_any(const Note *note)

@@ -44,6 +44,7 @@ enum {
     NOTE_ROOM_GIVEN = 1, /* by whoever had it, or an operator: of a version that did not say who that was */
     NOTE_ROOM_WHOLE = 2, /* who was invited is not any more, and those who are follow */
     NOTE_ROOM_GIVEN_BY = 4, /* `former`, or an operator */
+    NOTE_ROOM_SAID = 8, /* it is closed: what was said in it goes, of an archive that may have another one */
 };
 
 typedef struct NoteRoom {
@@ -135,6 +136,10 @@ size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *roo
 bool note_read(const Entry *entry, Note *ret_note);
 /* What it says is not about what an archive had before: it can be told to any. */
 bool note_is_for_any(const Note *note);
+/* A room was closed in which not everybody could hear what was said. */
+bool note_is_secret_end(const Note *note);
+/* An entry with such a note, for an archive that may have another room of that name. */
+void note_narrow(Entry *entry);
 /* The archive has not got it, and will not: if that can not be seen in what is told instead, the log says so.
  * Who it is from, and of which room. */
 void note_tell_lost(const Log *log, const Note *note, const char *nick, const char *room);

@@ -67,11 +67,16 @@ int room_make_lobby(Chat *chat)
 
 uint32_t room_find(const Chat *chat, const Name *name)
 {
-    uint32_t *room;
     NameKey key;
 
     name_fold(name->bytes, name->n, &key);
-    room = index_find(&chat->room_names, key.bytes, key.n);
+    return room_find_key(chat, &key);
+}
+
+uint32_t room_find_key(const Chat *chat, const NameKey *key)
+{
+    const uint32_t *room = index_find(&chat->room_names, key->bytes, key->n);
+
     return room != NULL ? *room : SLOT_NONE;
 }
 

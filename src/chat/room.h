@@ -21,6 +21,7 @@ int room_make_lobby(Chat *chat);
 int room_make(Chat *chat, const Name *name, uint32_t *ret_room);
 /* The room of that name, or SLOT_NONE. */
 uint32_t room_find(const Chat *chat, const Name *name);
+uint32_t room_find_key(const Chat *chat, const NameKey *key);
 /*
  * Enters the room of that name, which is made if need be, and tells the others. Being in it already is fine.
  * 0 with *ret_room, or one of the above but ROOM_NAME_TAKEN, or a negative errno.

@@ -84,7 +84,9 @@ static void answer_next(Core *core, Question *question, Reader *reader)
     recalled.trouble = r != 0 ? archive_strerror(r) : NULL;
     (void) pthread_mutex_lock(&core->lock);
     core->reader_is_open = reader->archive != NULL;
-    core->has_moved = core->has_moved || (has_moved && core->status.is_open);
+    /* It may have been opened anew meanwhile. */
+    core->has_moved |=
+        has_moved && core->status.is_open && memcmp(written, core->status.file, sizeof written) == 0;
     question->memory = memory;
     question->recalled = recalled;
     question->answered = clock_monotonic();

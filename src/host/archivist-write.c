@@ -130,10 +130,10 @@ static int look_at_former(void *userdata, const ArchiveRoomRow *row)
 }
 
 /* What was said there before the note. */
-static int forget_room(Writing *writing, const Entry *entry, const Name *room)
+static int forget_room(Writing *writing, const Entry *entry, const Name *room, uint64_t from)
 {
     return error_trace(
-        archive_put_room_forgotten(writing->archive, room, archive_id(writing->epoch, entry->pos)));
+        archive_put_room_forgotten(writing->archive, room, from, archive_id(writing->epoch, entry->pos)));
 }
 
 /* Whoever made a room of that name when nobody knew of another one, which was locked or hidden, has no right
@@ -156,7 +156,7 @@ static int put_room(Writing *writing, const Entry *entry, const Name *room, cons
     if (r == 0 && (flags & ROOM_SECRET) && !(note->how & NOTE_ROOM_GIVEN))
         r = archive_load_room(writing->archive, &key, look_at_former, &former);
     if (r == 0 && former.is_of_others)
-        r = forget_room(writing, entry, room);
+        r = forget_room(writing, entry, room, 0);
     if (r == 0 && (former.is_of_others || (note->how & NOTE_ROOM_WHOLE)))
         r = archive_put_room_opened(writing->archive, room);
     return r == 0 ? error_trace(archive_put_room(writing->archive, &record)) : error_trace(r);
@@ -208,12 +208,14 @@ static int put_room_closed(Writing *writing, const Entry *entry, const Name *roo
     NameKey key;
     int r;
 
+    if (note->how & NOTE_ROOM_SAID)
+        return error_trace(forget_room(writing, entry, room, archive_id(writing->epoch, 0)));
     name_fold(room->bytes, room->n, &key);
     r = archive_room_flags(writing->archive, &key, &flags);
     if (r == 0)
         r = archive_put_room_removed(writing->archive, room);
     if (r == 0 && ((flags | note->flags) & ROOM_SECRET))
-        r = forget_room(writing, entry, room);
+        r = forget_room(writing, entry, room, 0);
     return error_trace(r);
 }
 

@@ -24,8 +24,19 @@ static bool is_for_archive(const StateHeader *header, const Entry *entry)
 
     if (entry->kind != ENTRY_TOPIC && entry->kind != ENTRY_NOTE)
         return is_line(entry);
-    return entry->pos >= header->noted_from ||
-           (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note_is_for_any(&note));
+    return entry->pos >= header->noted_from || (entry->kind == ENTRY_NOTE && note_read(entry, &note) &&
+                                                (note_is_for_any(&note) || note_is_secret_end(&note)));
+}
+
+/* What was noted for the file before is not about rooms of this one. */
+static void take_entry(const StateHeader *header, const Entry *entry, char *to)
+{
+    Note note;
+
+    memcpy(to, entry, entry->size);
+    if (entry->kind == ENTRY_NOTE && entry->pos < header->noted_from && note_read(entry, &note) &&
+        note_is_secret_end(&note))
+        note_narrow((Entry *) to);
 }
 
 uint64_t giving_lines_before(const Chat *chat, uint64_t end)
@@ -143,7 +154,7 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         if (is_for_archive(header, entry) && ret_batch->n + entry->size > sizeof remember->entries)
             break;
         if (is_for_archive(header, entry)) {
-            memcpy(remember->entries + ret_batch->n, entry, entry->size);
+            take_entry(header, entry, remember->entries + ret_batch->n);
             ret_batch->n += entry->size;
         }
         ret_batch->n_lines += is_line(entry);

@@ -9,6 +9,7 @@
 #include "chat/keep.h"
 #include "chat/mail.h"
 #include "chat/over.h"
+#include "chat/room.h"
 #include "host/delivery.h"
 #include "host/giving.h"
 #include "host/noting.h"
@@ -63,8 +64,16 @@ static const char *counting_trouble(const Server *server)
     return NULL;
 }
 
-/* What is kept of a room may be over by what has not been written. */
-static const char NOT_OPEN[] = "The archive is not open";
+/* What is kept of a room may be over by what has not been written; and while the archive has not heard of the
+ * one that is there, it has the past of another. NULL, or why it can not be told. */
+static const char *past_trouble(const Server *server, const Recall *question)
+{
+    if (!server->remember.status.is_open)
+        return "The archive is not open";
+    if (!is_told(server) && room_find_key(server->chat, &question->room) != SLOT_NONE)
+        return "The archive is busy";
+    return NULL;
+}
 
 RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_recalled)
 {
@@ -82,8 +91,8 @@ RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_
         return RECALL_AWAITED;
     if (server->remember.archivist == NULL)
         trouble = remember_trouble(server);
-    else if (question->kind == RECALL_ROOM && !server->remember.status.is_open)
-        trouble = NOT_OPEN;
+    else if (question->kind == RECALL_ROOM)
+        trouble = past_trouble(server, question);
     else
         trouble = question->kind == RECALL_MAIL ? counting_trouble(server) : NULL;
     if (trouble != NULL && ret_recalled != NULL)

@@ -18,7 +18,7 @@ typedef struct Scene {
     Client *alice;
     uint8_t n_states; /* one after the other; each has another id */
     unsigned n_logged;
-    char logged[512]; /* last */
+    char logged[512], logged_before[512]; /* last, and before that */
 } Scene;
 
 static inline void on_log(void *userdata, const LogEvent *event)
@@ -26,6 +26,7 @@ static inline void on_log(void *userdata, const LogEvent *event)
     Scene *scene = userdata;
 
     scene->n_logged++;
+    memcpy(scene->logged_before, scene->logged, sizeof scene->logged);
     (void) snprintf(scene->logged, sizeof scene->logged, "%s", event->message);
 }
 

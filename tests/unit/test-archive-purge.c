@@ -174,13 +174,14 @@ START_TEST(test_room_forgotten)
     fixture_say(fixture, 1000, "lobby", "bob", RARE);
     fixture_commit(fixture, 1001);
     last = (uint64_t) fixture_count(fixture, "SELECT max(id) FROM lines");
-    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &nowhere, ARCHIVE_ID_END), 0);
-    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, 0), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &nowhere, 0, ARCHIVE_ID_END), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, 0, 0), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, last + 1, ARCHIVE_ID_END), 0);
     ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 1001);
-    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, last), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, 0, last), 0);
     fixture_commit(fixture, 1002);
     ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 335);
-    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, last + 1), 0);
+    ck_assert_int_eq(archive_put_room_forgotten(fixture->archive, &lobby, last, last + 1), 0);
     ck_assert(archive_is_unclean(fixture->archive));
     fixture_commit(fixture, 1003);
     ck_assert_int_eq(clean(fixture), 0);

@@ -110,6 +110,7 @@ START_TEST(test_refused)
         {.kind = NOTE_RULE, .rule = {.whom = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_RULE, .rule = {.by = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_ROOM, .room = {.founder = {NAME_MAX_BYTES + 1, ""}}},
+        {.kind = NOTE_ROOM, .room = {.founder = {3, "bobby"}}}, /* does not end */
         {.kind = NOTE_INVITED, .invited = {.name = {NAME_MAX_BYTES + 1, ""}}},
         {.kind = NOTE_SETTINGS, .settings = {.n_ignored = LIMIT_IGNORES + 1}},
         {.kind = NOTE_RULES, .rules = {.n = LIMIT_RULES + 1}},

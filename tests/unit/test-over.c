@@ -385,6 +385,31 @@ START_TEST(test_given_later)
 }
 END_TEST
 
+/* To an account that has a number, which is none of a name that one may choose. */
+START_TEST(test_given_to_numbered)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *other;
+
+    (void) scene_account(scene, "otto", 1002);
+    other = scene_account(scene, "otto", 1003);
+    ck_assert_str_eq(session_record(scene->harness->chat, other->session)->nick.bytes, "otto~2");
+    (void) scene_hear(scene, fay, "/invite otto~2");
+    TURN_UNTIL(scene, is_written(scene));
+    (void) scene_hear(scene, other, "/join #den");
+    scene_turn_off(scene);
+    (void) scene_hear(scene, fay, "/join #den");
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, fay, "/give otto~2"), "belongs to otto~2"));
+    harness_survive(scene->harness);
+    scene_serve(scene, false);
+    (void) scene_hear(scene, fay, "/invite fay");
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, other, "/give fay"), "belongs to fay"));
+    harness_survive(scene->harness);
+    scene_serve(scene, false);
+    scene_free(scene);
+}
+END_TEST
+
 /* Nor if that it was closed is what is lost. */
 START_TEST(test_given_and_many)
 {
@@ -443,5 +468,5 @@ END_TEST
 
 UNIT_MAIN("over", test_over_while_off, test_end_unheard, test_opened_again, test_locked_again,
           test_asked_at_once, test_lines_of_new, test_lines_after_trouble, test_many, test_given_while_off,
-          test_given_unheard, test_given_before, test_given_later, test_given_and_many, test_given_is_lost,
-          test_nothing_else)
+          test_given_unheard, test_given_before, test_given_later, test_given_to_numbered,
+          test_given_and_many, test_given_is_lost, test_nothing_else)
