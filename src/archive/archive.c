@@ -201,6 +201,27 @@ bool archive_has_moved(Archive *archive)
     return has_moved != 0;
 }
 
+/* What SQLite has in memory hides for long that the file was cut off, or overwritten from its beginning.
+ * Looked at by its own handle: to close another one would end its locks (fcntl(2)). */
+static bool has_no_head(Archive *archive)
+{
+    static const char MAGIC[] =
+        "SQLite format 3"; /* and its NUL: https://www.sqlite.org/fileformat.html, 1.3 */
+    sqlite3_file *file = NULL;
+    char head[sizeof MAGIC] = "";
+
+    if (sqlite3_file_control(archive->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        file == NULL || file->pMethods == NULL)
+        return false;
+    switch (file->pMethods->xRead(file, head, sizeof head, 0)) {
+    case SQLITE_OK:
+    case SQLITE_IOERR_SHORT_READ:
+        return memcmp(head, MAGIC, sizeof MAGIC) != 0;
+    default:
+        return false; /* That comes to light by itself. */
+    }
+}
+
 /* While it is still open, so that the inode is no other's. */
 static void remove_own(const Archive *archive, const char *suffix, uint64_t inode)
 {
@@ -416,6 +437,8 @@ int archive_commit(Archive *archive, uint32_t epoch, uint64_t pos)
         return archive->failed;
     if (archive_has_moved(archive))
         return sql_fail_moved(archive);
+    if (has_no_head(archive))
+        return sql_fail_damaged(archive, "the file does not begin as it should");
     if (!archive->is_open) {
         r = sql_begin_writing(archive);
         if (r != 0)

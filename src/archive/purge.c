@@ -222,15 +222,25 @@ static int keep_step(Archive *archive, void *what)
     return error_trace(trim_step(archive, &part, *before));
 }
 
+/* A guest who has no lines left, or never said anything: lines are there from the first partition on. */
+#define OF_NO_LINE                                                                                           \
+    "NOT is_verified AND (last_line IS NULL OR"                                                              \
+    " last_line < ifnull((SELECT min(first_id) FROM parts), 9223372036854775807))"
+/* A topic of a room of which there is nothing else. */
+#define OF_NO_ROOM                                                                                           \
+    "topic IS NOT NULL AND NOT is_kept AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.room = rooms.id)"
+#define NO_TOPIC                                                                                             \
+    "topic = NULL, topic_wall = 0, topic_key = NULL, topic_nick = NULL, topic_is_verified = 0, topic_uid = " \
+    "0"
+
 /* What else is too old. Each of these is few rows, but of people and messages there may be many. */
 static int forget_step(Archive *archive, void *what)
 {
-    /* One that has no lines left, or never said anything: lines are there from the first partition on. */
     static const char *const SQL[] = {
-        "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE last_seen < ?1 AND NOT is_verified"
-        " AND (last_line IS NULL OR last_line < ifnull((SELECT min(first_id) FROM parts), "
-        "9223372036854775807))"
+        "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE last_seen < ?1 AND " OF_NO_LINE
         " LIMIT ?2)",
+        "UPDATE rooms SET " NO_TOPIC
+        " WHERE id IN (SELECT id FROM rooms WHERE topic_wall < ?1 AND " OF_NO_ROOM " LIMIT ?2)",
         "UPDATE people SET first_seen = 0, last_seen = 0, last_line = NULL, last_wall = NULL, last_room = "
         "NULL"
         " WHERE id IN (SELECT id FROM people WHERE last_seen > 0 AND last_seen < ?1 AND is_verified LIMIT "
@@ -320,6 +330,34 @@ static int shed(Archive *archive, Part *part, const Size *size, uint64_t max_siz
     return r == 0 ? ARCHIVE_MORE : error_trace(r);
 }
 
+/* Before anything that was said: who came and said nothing, and topics of rooms that are gone; anybody can
+ * make any number of both. */
+static int shed_litter(Archive *archive)
+{
+    static const char *const SQL[] = {
+        "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE " OF_NO_LINE
+        " ORDER BY last_seen LIMIT ?1)",
+        "UPDATE rooms SET " NO_TOPIC " WHERE id IN (SELECT id FROM rooms WHERE " OF_NO_ROOM
+        " ORDER BY topic_wall LIMIT ?1)",
+    };
+    int64_t now = 0;
+
+    for (size_t i = 0; i < N_ELEMENTS(SQL); i++) {
+        int r = SQL_RUN(archive, SQL[i], SQL_INT(STEP_LINES));
+        bool is_done = r == 0 && sqlite3_changes(archive->db) > 0;
+
+        if (is_done && i > 0)
+            r = tidy_step(archive, &now);
+        if (r != 0)
+            return error_trace(r);
+        if (is_done) {
+            archive->is_unclean = true;
+            return ARCHIVE_MORE;
+        }
+    }
+    return 0;
+}
+
 /* The size is known once everything that is deleted has left the index, so that is first. */
 static int shed_step(Archive *archive, void *what)
 {
@@ -333,6 +371,9 @@ static int shed_step(Archive *archive, void *what)
         return error_trace(r);
     r = measure_file(archive, &size);
     if (r != 0 || (size.pages - size.unused) * size.page <= *max_size)
+        return error_trace(r);
+    r = shed_litter(archive);
+    if (r != 0)
         return error_trace(r);
     r = part_after(archive, 0, &part);
     if (r == 0 && part.number != 0)
@@ -358,6 +399,7 @@ static int give_back_step(Archive *archive, void *what)
         return 0;
     /* In a file that was made without auto_vacuum it does nothing. */
     r = sql_run_values(archive, "PRAGMA incremental_vacuum(512)", NULL, 0);
+    archive->is_unclean = true; /* the file becomes shorter when the log is emptied */
     if (r == 0)
         r = measure_file(archive, &size);
     return r == 0 ? ARCHIVE_MORE : error_trace(r);

@@ -2,6 +2,7 @@
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive/sql.h"
 #include "base/error.h"
@@ -51,7 +52,8 @@ static int classify_open(sqlite3 *db)
     switch (sqlite3_system_errno(db)) {
     case ENOENT:
     case ENOTDIR:
-        return ARCHIVE_ABSENT;
+        /* It is there, and what belongs to it can not be made. */
+        return access(sqlite3_db_filename(db, "main"), F_OK) == 0 ? ARCHIVE_READONLY : ARCHIVE_ABSENT;
     case EACCES:
     case EPERM:
     case EROFS:

@@ -213,11 +213,12 @@ static int newest_add(void *userdata, const ArchiveLine *line)
     return 0;
 }
 
-int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n)
+int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n, uint64_t since)
 {
     Newest newest = {.n = 0};
     NameKey room_key, nick_key;
-    ArchiveSearch search = {.words = "", .room = &room_key, .nick = &nick_key, .before = ARCHIVE_ID_END};
+    ArchiveSearch search = {
+        .words = "", .room = &room_key, .nick = &nick_key, .since = since, .before = ARCHIVE_ID_END};
     ArchivePage page;
     int r;
 

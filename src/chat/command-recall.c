@@ -58,14 +58,14 @@ bool command_take_answer(Chat *chat, uint32_t session, const Recall *recall, Rec
     return false;
 }
 
-/* `next` is the command that gives the next page. */
+/* `next` is the command that gives the next page; empty: there is none. */
 static void show_page(Chat *chat, uint32_t session, const Recalled *recalled, const char *next)
 {
     chat_answer(chat, "%.*s", (int) recalled->n, recalled->bytes);
     if (recalled->is_partly)
         chat_answer(chat, "\nThere may be more, but that took too long.");
     if (recalled->is_more)
-        chat_answer(chat, "\nThere is more: %s", next);
+        chat_answer(chat, "\nThere is more%s%s", next[0] != '\0' ? ": " : ", which can not be shown.", next);
     chat_answer_send(chat, session);
 }
 
@@ -122,15 +122,31 @@ bool command_history_must_wait(Chat *chat, uint32_t session, Arguments arguments
     return chat_recall(chat, &recall, NULL) == RECALL_AWAITED;
 }
 
+/* That are in the answer: of long ones the oldest are not. */
+static uint32_t count_lines(const Recalled *recalled)
+{
+    uint32_t n = recalled->n > 0;
+
+    for (size_t i = 0; i < recalled->n; i++)
+        n += recalled->bytes[i] == '\n';
+    return n;
+}
+
 static void show_last(Chat *chat, uint32_t session, const Recall *recall)
 {
     uint32_t room = session_record(chat, session)->current_room, n = count_last(chat, session, recall->n);
+    RecallState asked = RECALL_ABSENT;
     Recalled recalled;
 
-    if (n < recall->n && chat_recall(chat, recall, &recalled) == RECALL_ANSWERED &&
-        recalled.trouble == NULL && recalled.n_lines > n)
+    if (n < recall->n)
+        asked = chat_recall(chat, recall, &recalled);
+    if (asked == RECALL_ANSWERED && recalled.trouble == NULL && count_lines(&recalled) > n)
         show_page(chat, session, &recalled, "");
-    else if (!command_replay(chat, session, room, recall->n))
+    else if (command_replay(chat, session, room, recall->n))
+        return;
+    else if (asked == RECALL_ANSWERED && recalled.trouble != NULL)
+        chat_error(chat, session, "%s. Please try again later.", recalled.trouble);
+    else
         chat_reply(chat, session, "Nothing is remembered of #%s.", chat->state.rooms[room].name.bytes);
 }
 
@@ -138,12 +154,13 @@ static void show_day(Chat *chat, uint32_t session, Arguments arguments, const Re
 {
     const RoomRecord *room = &chat->state.rooms[session_record(chat, session)->current_room];
     Arguments day = arguments_next(&arguments);
-    char next[WORD_MAX + 64];
+    char next[WORD_MAX + 64] = "";
     Recalled recalled;
 
     if (!command_take_answer(chat, session, recall, &recalled))
         return;
-    (void) snprintf(next, sizeof next, "/history %.*s page %u", (int) day.n, day.text, recall->page + 1);
+    if (recall->page < RECALL_PAGES)
+        (void) snprintf(next, sizeof next, "/history %.*s page %u", (int) day.n, day.text, recall->page + 1);
     if (recalled.n > 0)
         show_page(chat, session, &recalled, next);
     else
@@ -226,6 +243,10 @@ static const char *parse_search(const Chat *chat, uint32_t session, Arguments ar
             arguments = rest;
             continue;
         }
+        if (value.n > 0 && value.text[0] >= '0' && value.text[0] <= '9' && arguments_equal(word, "since"))
+            return "A day is such as 2026-11-22, today or yesterday.";
+        if (value.n > 0 && value.text[0] >= '0' && value.text[0] <= '9' && arguments_equal(word, "page"))
+            return "A page is a number from 1 to 1000.";
         if (recall->n_words + word.n + 1 > sizeof recall->words)
             return "That is too much to look for at once.";
         memcpy(recall->words + recall->n_words, word.text, word.n);
@@ -245,7 +266,7 @@ bool command_search_must_wait(Chat *chat, uint32_t session, Arguments arguments)
 
 int command_search(Chat *chat, uint32_t session, Arguments arguments)
 {
-    char next[32];
+    char next[32] = "";
     Recalled recalled;
     Recall recall;
     const char *wrong = parse_search(chat, session, arguments, &recall);
@@ -256,7 +277,8 @@ int command_search(Chat *chat, uint32_t session, Arguments arguments)
     }
     if (!command_take_answer(chat, session, &recall, &recalled))
         return 0;
-    (void) snprintf(next, sizeof next, "the same with page %u", recall.page + 1);
+    if (recall.page < RECALL_PAGES)
+        (void) snprintf(next, sizeof next, "the same with page %u", recall.page + 1);
     if (recalled.n > 0)
         show_page(chat, session, &recalled, next);
     else

@@ -45,32 +45,71 @@ static void take_back(Chat *chat, uint32_t room, const Entry *entry)
 {
     Note note;
 
-    memset(&note, 0, sizeof note);
-    note.kind = NOTE_TAKEN_BACK;
-    note.taken_back.pos = entry->is_recalled ? 0 : entry->pos;
-    note.taken_back.wall = entry->wall;
-    note.taken_back.nick = said_by(entry);
-    note.taken_back.text_n = entry->text_n;
-    memcpy(note.taken_back.text, entry_text(entry), MIN(entry->text_n, (uint16_t) NOTE_LINE_BYTES));
+    note_of_taken_back(entry, &note);
     transcript_take_back(&chat->transcript, entry);
     note_append(chat, room, SLOT_NONE, &note);
+}
+
+/* The archive hears of it after all that was said, so what it has left of theirs is older. */
+static void delete_archived(Chat *chat, uint32_t room, const Name *nick, uint64_t n, uint64_t since)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_DELETED;
+    note.deleted.n = n;
+    note.deleted.nick = *nick;
+    note.deleted.since = since;
+    note_append(chat, room, SLOT_NONE, &note);
+}
+
+/* The name of an account is nobody else's, so the archive can be told of the last thing that is not in
+ * memory. */
+static void undo_archived(Chat *chat, uint32_t session, uint32_t room)
+{
+    delete_archived(chat, room, &session_record(chat, session)->nick, 1, chat->wall - UNDO_USEC);
+    chat_reply(
+        chat, session,
+        "Nothing that you have said in #%s is in memory. If the archive has something of the last five "
+        "minutes, the last of it is deleted there.",
+        chat->state.rooms[room].name.bytes);
+}
+
+/* The last thing that they said in the room, and that is in memory; NULL: there is none. *ret_is_cut: what
+ * was said before that has been overwritten. */
+static const Entry *find_last(const Chat *chat, uint32_t session, uint32_t room, bool *ret_is_cut)
+{
+    uint64_t pos = chat->state.rooms[room].last_said;
+    const Entry *entry;
+
+    while ((entry = transcript_at(&chat->transcript, pos)) != NULL &&
+           (entry->is_taken_back || !is_said_by(chat, entry, session)))
+        pos = entry->prev;
+    *ret_is_cut = pos != 0;
+    return entry;
 }
 
 int command_undo(Chat *chat, uint32_t session, Arguments arguments)
 {
     static const char TOLD[] = "took back a line";
     uint32_t room = session_record(chat, session)->current_room;
-    const Entry *entry = transcript_at(&chat->transcript, chat->state.rooms[room].last_said);
+    const Entry *entry;
+    bool is_cut;
     size_t n;
 
     (void) arguments;
     if (!command_room_is_open(chat, session, room))
         return 0;
-    while (entry != NULL && (entry->is_taken_back || entry->is_recalled || !is_said_by(chat, entry, session)))
-        entry = transcript_at(&chat->transcript, entry->prev);
+    entry = find_last(chat, session, room, &is_cut);
+    if (entry == NULL && chat->recall != NULL && person_is_verified(chat, session) &&
+        (is_cut || chat->state.header->started_wall + UNDO_USEC > chat->wall)) {
+        undo_archived(chat, session, room);
+        return 0;
+    }
     if (entry == NULL || entry->wall + UNDO_USEC < chat->wall) {
-        chat_error(chat, session, "You have said nothing in #%s in the last five minutes.",
-                   chat->state.rooms[room].name.bytes);
+        chat_error(chat, session, "You have said nothing in #%s in the last five minutes%s.",
+                   chat->state.rooms[room].name.bytes,
+                   entry == NULL && is_cut ? " that is still in memory" : "");
         return 0;
     }
     n = text_cut(entry_text(entry), entry->text_n, SHOWN_BYTES);
@@ -125,18 +164,6 @@ static unsigned delete_remembered(Chat *chat, uint32_t room, const Name *nick, u
     return n_deleted;
 }
 
-/* The archive hears of it after all that was said, so what it has left of theirs is older. */
-static void delete_archived(Chat *chat, uint32_t room, const Name *nick, uint64_t n)
-{
-    Note note;
-
-    memset(&note, 0, sizeof note);
-    note.kind = NOTE_DELETED;
-    note.deleted.n = n;
-    note.deleted.nick = *nick;
-    note_append(chat, room, SLOT_NONE, &note);
-}
-
 /* To who did it, to the room, and to the log: `n_older` of them were not remembered any more. */
 static void tell_deleted(Chat *chat, uint32_t session, uint32_t room, const Name *nick, unsigned n,
                          unsigned n_older)
@@ -173,7 +200,7 @@ int command_delete(Chat *chat, uint32_t session, Arguments arguments)
     if (chat->recall != NULL && person_is_operator(chat, session))
         n_older = (unsigned) n - n_deleted;
     if (n_older > 0)
-        delete_archived(chat, room, &nick, n_older);
+        delete_archived(chat, room, &nick, n_older, 0);
     if (n_deleted + n_older > 0)
         tell_deleted(chat, session, room, &nick, n_deleted, n_older);
     else

@@ -124,6 +124,20 @@ bool note_read(const Entry *entry, Note *ret_note)
     }
 }
 
+void note_of_taken_back(const Entry *entry, Note *ret_note)
+{
+    NoteTakenBack *note = &ret_note->taken_back;
+
+    memset(ret_note, 0, sizeof *ret_note);
+    ret_note->kind = NOTE_TAKEN_BACK;
+    note->pos = entry->is_recalled ? 0 : entry->pos;
+    note->wall = entry->wall;
+    note->nick.n = entry->nick_n;
+    memcpy(note->nick.bytes, entry_nick(entry), entry->nick_n);
+    note->text_n = entry->text_n;
+    memcpy(note->text, entry_text(entry), MIN(entry->text_n, (uint16_t) NOTE_LINE_BYTES));
+}
+
 bool note_is_secret_end(const Note *note)
 {
     return note->kind == NOTE_ROOM_CLOSED && (note->room.flags & ROOM_SECRET);

@@ -104,6 +104,7 @@ typedef struct NoteTakenBack {
 typedef struct NoteDeleted {
     uint64_t n; /* lines */
     Name nick;
+    uint64_t since; /* usec since the epoch: not what is older */
 } NoteDeleted;
 
 typedef struct NoteRules {
@@ -134,6 +135,8 @@ uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
 size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry);
 /* False: the entry has no note in it that could be right. */
 bool note_read(const Entry *entry, Note *ret_note);
+/* That a line was taken back. */
+void note_of_taken_back(const Entry *entry, Note *ret_note);
 /* What it says is not about what an archive had before: it can be told to any. */
 bool note_is_for_any(const Note *note);
 /* A room was closed in which not everybody could hear what was said. */

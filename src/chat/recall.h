@@ -22,7 +22,7 @@ typedef struct Chat Chat;
 enum {
     RECALL_WORDS_MAX = 404, /* bytes of what is searched for */
     RECALL_PAGE = 20,       /* lines of a page */
-    RECALL_PAGES = 50,
+    RECALL_PAGES = 1000,
     RECALL_LINE_MAX = 500,               /* bytes of a line's text that are shown; the rest is cut */
     RECALL_ROOM_BYTES = ENTRY_MAX_BYTES, /* of a room's past, in its transcript: the place of one line */
 };

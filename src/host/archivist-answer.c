@@ -61,7 +61,7 @@ static int open_reader(const Core *core, Reader *reader)
  * that is written has been told, and of no other one. */
 static void answer_next(Core *core, Question *question, Reader *reader)
 {
-    bool is_written = core->status.is_open, has_moved = false;
+    bool is_written = core->status.is_open;
     uint8_t written[ARCHIVE_STATE_ID_BYTES];
     Recalled recalled = {0};
     char *memory = NULL;
@@ -73,10 +73,8 @@ static void answer_next(Core *core, Question *question, Reader *reader)
     core->reader_is_open = true;
     (void) pthread_mutex_unlock(&core->lock);
     r = open_reader(core, reader);
-    if (r == 0 && is_written && memcmp(reader->file, written, sizeof written) != 0) {
-        has_moved = true;
+    if (r == 0 && is_written && memcmp(reader->file, written, sizeof written) != 0)
         r = ARCHIVE_MOVED;
-    }
     if (r == 0)
         r = answer_question(reader->archive, question, &recalled, &memory);
     if (r != 0)
@@ -84,9 +82,11 @@ static void answer_next(Core *core, Question *question, Reader *reader)
     recalled.trouble = r != 0 ? archive_strerror(r) : NULL;
     (void) pthread_mutex_lock(&core->lock);
     core->reader_is_open = reader->archive != NULL;
-    /* It may have been opened anew meanwhile. */
-    core->has_moved |=
-        has_moved && core->status.is_open && memcmp(written, core->status.file, sizeof written) == 0;
+    /* The writer has pages of its own in memory, and may not come across that for long. But it may have
+     * opened the file anew meanwhile. */
+    if ((r == ARCHIVE_MOVED || r == ARCHIVE_DAMAGED) && is_written && core->status.is_open &&
+        memcmp(written, core->status.file, sizeof written) == 0)
+        core->found = r;
     question->memory = memory;
     question->recalled = recalled;
     question->answered = clock_monotonic();

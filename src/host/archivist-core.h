@@ -54,10 +54,10 @@ struct Core {
     uint64_t n_given, n_done;     /* batches, written or dropped */
 
     bool reader_is_open; /* has a handle */
-    bool has_moved;   /* as the reader has seen: there is another file in the place of the one that is open */
-    bool wants_alone; /* the file is being put aside: nobody else may have a handle */
-    bool is_short;    /* somebody could not ask, for want of a place */
-    uint64_t era;     /* grows when the file is opened or closed; an answer is of one era */
+    int found;           /* by the reader, that it is wrong with the file that is open: an answer, or 0 */
+    bool wants_alone;    /* the file is being put aside: nobody else may have a handle */
+    bool is_short;       /* somebody could not ask, for want of a place */
+    uint64_t era;        /* grows when the file is opened or closed; an answer is of one era */
     uint64_t n_questions;
     Question questions[ARCHIVIST_QUESTIONS];
 };

@@ -36,6 +36,7 @@ typedef struct Writing {
     uint8_t file[ARCHIVE_STATE_ID_BYTES]; /* which one it is */
     bool has_not_written, has_not_tidied; /* what went wrong last, and has not gone well since */
     uint64_t next_purge;                  /* usec, monotonic */
+    ArchivistSettings purged_by;          /* as it was last begun */
     uint64_t cleaned; /* position; what was committed since then has not been cleaned up after */
     bool is_purging;  /* it has more to do */
 } Writing;
@@ -275,7 +276,8 @@ static int put_note(Writing *writing, const Entry *entry)
     case NOTE_TAKEN_BACK:
         return error_trace(put_taken_back(writing, &room, &note.taken_back));
     case NOTE_DELETED:
-        return error_trace(archive_put_deleted(archive, &room, &note.deleted.nick, note.deleted.n));
+        return error_trace(
+            archive_put_deleted(archive, &room, &note.deleted.nick, note.deleted.n, note.deleted.since));
     case NOTE_RULES:
         return error_trace(archive_put_rules_kept(archive, note.rules.numbers, note.rules.n));
     default:
@@ -448,7 +450,7 @@ static void open_again(Writing *writing)
     writing->next_purge = clock_monotonic();
     (void) pthread_mutex_lock(&core->lock);
     core_end_era(core);
-    core->has_moved = false;
+    core->found = 0;
     core->status.is_open = true;
     core->status.n_openings++;
     memcpy(core->status.file, writing->file, sizeof core->status.file);
@@ -490,6 +492,11 @@ static void write_next(Writing *writing)
     free(batch);
 }
 
+static bool has_new_settings(const Writing *writing, const ArchivistSettings *settings)
+{
+    return writing->purged_by.keep != settings->keep || writing->purged_by.max_size != settings->max_size;
+}
+
 /* Cleans and purges, one step. Without the lock. */
 static void tidy(Writing *writing, const ArchivistSettings *settings)
 {
@@ -497,9 +504,10 @@ static void tidy(Writing *writing, const ArchivistSettings *settings)
                                 .max_size = settings->max_size,
                                 .now = clock_wall(),
                                 .budget = PURGE_BUDGET_USEC};
-    bool is_due = clock_monotonic() >= writing->next_purge;
+    bool is_due = clock_monotonic() >= writing->next_purge || has_new_settings(writing, settings);
     int r = 0;
 
+    writing->purged_by = *settings;
     if (archive_is_unclean(writing->archive))
         r = archive_clean(writing->archive, PURGE_BUDGET_USEC);
     if (r == 0 && is_due)
@@ -539,14 +547,18 @@ static void turn(Writing *writing)
         (void) pthread_mutex_unlock(&core->lock);
         open_again(writing);
         (void) pthread_mutex_lock(&core->lock);
-    } else if (core->has_moved) {
+    } else if (core->found != 0) {
+        int found = core->found;
+
         (void) pthread_mutex_unlock(&core->lock);
-        close_file(writing, ARCHIVE_MOVED);
+        writing->is_damaged = found == ARCHIVE_DAMAGED;
+        close_file(writing, found);
         (void) pthread_mutex_lock(&core->lock);
     } else if (core->first != NULL) {
         write_next(writing);
-    } else if (!core->is_ending && (writing->is_purging || clock_monotonic() >= writing->next_purge ||
-                                    core->status.committed != writing->cleaned)) {
+    } else if (!core->is_ending &&
+               (writing->is_purging || clock_monotonic() >= writing->next_purge ||
+                has_new_settings(writing, &settings) || core->status.committed != writing->cleaned)) {
         writing->cleaned = core->status.committed;
         (void) pthread_mutex_unlock(&core->lock);
         tidy(writing, &settings);

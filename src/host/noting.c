@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <string.h>
+
+#include "base/macro.h"
 #include "chat/keep.h"
 #include "chat/mail.h"
+#include "chat/note.h"
+#include "chat/room.h"
 #include "chat/rule.h"
 #include "chat/session.h"
 #include "host/giving.h"
@@ -12,6 +17,7 @@ void noting_begin(Server *server)
 {
     server->chat->state.header->is_noting = true; /* one store */
     server->remember.n_rules = server->remember.n_rooms = server->remember.n_people = 0;
+    server->remember.taken_back = 0;
 }
 
 /* Each of the first `n_max`, as many as a turn allows. False: there are more. */
@@ -42,6 +48,35 @@ static void note_person(Chat *chat, uint32_t session)
     chat_commit(chat);
 }
 
+/* What was taken back while nothing was for the archive, which may have it from before. False: there is more.
+ */
+static bool note_taken_back(Chat *chat, uint64_t *pos)
+{
+    const Entry *entry;
+    uint32_t room;
+    Name name;
+    Note note;
+
+    for (;;) {
+        *pos = MAX(*pos, chat->state.header->tail); /* which a reservation moves */
+        if (*pos >= chat->state.header->archive.from ||
+            (entry = transcript_read(&chat->transcript, pos)) == NULL)
+            return true;
+        *pos += entry->size;
+        if (!entry->is_taken_back || !entry_is_speech(entry))
+            continue;
+        note_of_taken_back(entry, &note);
+        name = (Name){.n = entry->room_n};
+        memcpy(name.bytes, entry_room(entry), entry->room_n);
+        room = room_find(chat, &name);
+        chat_reserve(chat, SLOT_NONE);
+        note_append(chat, room, SLOT_NONE, &note);
+        chat_commit(chat);
+        if (chat_turn_is_full(chat))
+            return false;
+    }
+}
+
 void noting_go_on(Server *server)
 {
     Remember *remember = &server->remember;
@@ -51,7 +86,8 @@ void noting_go_on(Server *server)
         return;
     if (!note_each(chat, &remember->n_rules, chat->rule_slots.n_touched, note_rule) ||
         !note_each(chat, &remember->n_rooms, chat->room_slots.n_touched, keep_note) ||
-        !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person))
+        !note_each(chat, &remember->n_people, chat->session_slots.n_touched, note_person) ||
+        !note_taken_back(chat, &remember->taken_back))
         return;
     chat_reserve(chat, SLOT_NONE);
     /* What could not be read is not to be deleted for that. */

@@ -87,9 +87,9 @@ RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_
     if (!is_told(server))
         question = &untold;
     /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
-    if (question->kind == RECALL_PERSON && !giving_is_done(server))
+    if (question->kind == RECALL_PERSON && !giving_is_done(server) && remember_trouble(server) == NULL)
         return RECALL_AWAITED;
-    if (server->remember.archivist == NULL)
+    if (server->remember.archivist == NULL || question->kind == RECALL_PERSON)
         trouble = remember_trouble(server);
     else if (question->kind == RECALL_ROOM)
         trouble = past_trouble(server, question);

@@ -78,6 +78,7 @@ static void begin(Server *server)
 
     remember->is_on = true;
     remember->n_rules = remember->n_rooms = remember->n_people = 0;
+    remember->taken_back = 0;
     if (header->archive.from == UINT64_MAX) {
         giving_mark(server->chat, header->head);
         noting_begin(server);

@@ -41,7 +41,9 @@ typedef struct Remember {
     bool is_refused;     /* the last batch: too much waits already */
     int told;            /* the trouble that is in the log; 0: none */
     unsigned n_told_aside;
-    uint32_t n_rules, n_rooms, n_people; /* records that the archive was told of once more: host/noting.h */
+    /* What the archive was told of once more: records, and a position: host/noting.h. */
+    uint32_t n_rules, n_rooms, n_people;
+    uint64_t taken_back;
     char entries[ARCHIVIST_BATCH_BYTES] __attribute__((aligned(8)));
 } Remember;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +24,9 @@
 /* systemd's StateDirectory= is always there (systemd.exec(5)). */
 static const char STANDARD_PATH[] = "/var/lib/chatd/archive.db";
 
-#define FORGET_BUDGET_USEC (100 * USEC_PER_MSEC) /* of one step; the service writes between two */
+#define FORGET_BUDGET_USEC (100 * USEC_PER_MSEC) /* of one step */
+#define FORGET_PAUSE_USEC                                                                                    \
+    (150 * USEC_PER_MSEC) /* between two: the service, which waits its turn, writes then */
 
 /* Options */
 
@@ -162,6 +165,7 @@ static int export(const ToolOptions *options)
 
 static int forget(const ToolOptions *options)
 {
+    static const struct timespec pause = {.tv_nsec = FORGET_PAUSE_USEC * NSEC_PER_USEC};
     char path[REMEMBER_PATH_MAX];
     Archive *archive = NULL;
     uint64_t n = 0;
@@ -175,9 +179,8 @@ static int forget(const ToolOptions *options)
     if (status != EX_OK)
         return status;
     name_fold(nick.bytes, nick.n, &key);
-    do
-        r = archive_forget(archive, &key, FORGET_BUDGET_USEC, &n);
-    while (r == ARCHIVE_MORE);
+    while ((r = archive_forget(archive, &key, FORGET_BUDGET_USEC, &n)) == ARCHIVE_MORE)
+        (void) nanosleep(&pause, NULL);
     (void) archive_close(archive);
     printf("Removed %" PRIu64 " %s of %s.\n", n, n == 1 ? "line" : "lines", nick.bytes);
     if (r == 0)
@@ -186,7 +189,21 @@ static int forget(const ToolOptions *options)
     return fail(path, r);
 }
 
+/* SQLite gives no file one of the first three descriptors, and opens /dev/null until they are taken, where
+ * there may be none (chroot(2)). */
+static void take_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY); /* what is written there is an error, as before */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void) close(fd);
+}
+
 int tool_run(const ToolOptions *options)
 {
+    take_standard_descriptors();
     return options->forget != NULL ? forget(options) : export(options);
 }

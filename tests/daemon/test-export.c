@@ -167,6 +167,25 @@ START_TEST(output_is_full)
 }
 END_TEST
 
+/* Who has closed one of the standard descriptors has an archive all the same. */
+START_TEST(descriptors_are_closed)
+{
+    static const struct {
+        const char *redirected;
+        int status;
+    } cases[] = {{"<&-", EX_OK}, {"2>&-", EX_OK}, {"<&- 2>&-", EX_OK}, {">&-", EX_IOERR}};
+    char command[4 * PATH_BYTES];
+
+    begin();
+    fill();
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        (void) snprintf(command, sizeof command, "%s %s --export >/dev/null %s", state_directory,
+                        getenv("CHATD"), cases[i].redirected);
+        ck_assert_msg(WEXITSTATUS(system(command)) == cases[i].status, "%s", cases[i].redirected);
+    }
+}
+END_TEST
+
 /* Of either spelling; and what is gone can not be read from the file. */
 START_TEST(forget)
 {
@@ -352,6 +371,7 @@ int main(void)
         {text, 0},
         {json, 0},
         {output_is_full, 0},
+        {descriptors_are_closed, 0},
         {forget, 0},
         {forget_one_line, 0},
         {beside_the_service, 0},

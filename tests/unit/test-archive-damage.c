@@ -468,4 +468,25 @@ START_TEST(test_moved)
 }
 END_TEST
 
-UNIT_MAIN("archive-damage", test_moved, test_pages, test_header, test_not_one, test_log, test_rows)
+/* Where nothing can be made the log can not be read either. That is no reason to say that there is no
+ * archive. */
+START_TEST(test_read_only_folder)
+{
+    Fixture *fixture = fixture_new_open();
+    Archive *reader = NULL;
+
+    fixture_say(fixture, 1, "lobby", "bob", "hello");
+    fixture_commit(fixture, 2);
+    fixture->archive = archive_close(fixture->archive);
+    ck_assert_int_eq(chmod(fixture->folder, 0555), 0);
+    /* Who may do everything is not kept from it by that. */
+    ck_assert_int_eq(archive_open(fixture->path, ARCHIVE_READER, &reader),
+                     geteuid() == 0 ? 0 : ARCHIVE_READONLY);
+    (void) archive_close(reader);
+    ck_assert_int_eq(chmod(fixture->folder, 0755), 0);
+    fixture_open(fixture);
+    fixture_free(fixture);
+}
+END_TEST
+
+UNIT_MAIN("archive-damage", test_moved, test_pages, test_header, test_not_one, test_log, test_rows, test_read_only_folder)

@@ -269,6 +269,51 @@ START_TEST(test_damaged_in_the_middle)
 }
 END_TEST
 
+/* The writer has all that it needs in memory, and nothing to write: who asks comes across it. */
+START_TEST(test_damaged_for_who_asks)
+{
+    Recall last = recall_of(RECALL_LAST, "lobby", 1);
+    Recalled recalled;
+    World world;
+
+    world_begin(&world);
+    world_say(&world, 200);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 200);
+    neighbour_does(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
+    neighbour_does(&world, "damage 5");
+    world_ask(&world, &last, &recalled);
+    ck_assert_str_eq(recalled.trouble, archive_strerror(ARCHIVE_DAMAGED));
+    WAIT_UNTIL(&world, world.status.answer == ARCHIVE_DAMAGED || world.status.n_aside > 0);
+    WAIT_UNTIL(&world, world.status.n_aside > 0 && world.status.is_open);
+    expect_aside(&world);
+    say_again(&world, 201);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 201);
+    ck_assert_int_eq(world.status.answer, 0);
+    world_stop(&world);
+    world_end(&world);
+}
+END_TEST
+
+/* Nor is anything else read by who only writes. */
+START_TEST(test_cut_off)
+{
+    World world;
+
+    world_begin(&world);
+    world_say(&world, 200);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 200);
+    ck_assert_int_eq(truncate(world.fixture->path, 0), 0);
+    world_say(&world, 1);
+    WAIT_UNTIL(&world, world.status.n_aside > 0 && world.status.is_open);
+    expect_aside(&world);
+    say_again(&world, 201);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 201);
+    world_stop(&world);
+    world_expect_lines(&world, 0, 201);
+    world_end(&world);
+}
+END_TEST
+
 /* Somebody removes the file: it is begun anew, once it is to be written, and whoever asks is told what stands
  * there. */
 START_TEST(test_removed)
@@ -327,4 +372,5 @@ START_TEST(test_no_folder)
 END_TEST
 
 UNIT_MAIN("archivist-trouble", test_locked, test_answers_of_before, test_locked_at_start, test_full,
-          test_damaged_at_start, test_damaged, test_damaged_in_the_middle, test_removed, test_no_folder)
+          test_damaged_at_start, test_damaged, test_damaged_in_the_middle, test_damaged_for_who_asks,
+          test_cut_off, test_removed, test_no_folder)

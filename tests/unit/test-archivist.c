@@ -134,19 +134,26 @@ START_TEST(test_pages)
     World world;
 
     world_begin(&world);
-    world_say(&world, RECALL_PAGE * RECALL_PAGES + 1);
+    for (unsigned i = 0; i < RECALL_PAGES; i++)
+        world_say(&world, RECALL_PAGE);
     between.to = FIXTURE_NOW + USEC_PER_SEC * 100000;
     between.page = RECALL_PAGES - 1;
     world_ask(&world, &between, &recalled);
     ck_assert_ptr_null(recalled.trouble);
     ck_assert(recalled.is_more);
-    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 960\n", 9));
-    ck_assert_int_eq(memcmp(recalled.bytes + recalled.n - 8, "line 979", 8), 0);
+    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 19960\n", 11));
+    ck_assert_int_eq(memcmp(recalled.bytes + recalled.n - 10, "line 19979", 10), 0);
     between.page = RECALL_PAGES;
     world_ask(&world, &between, &recalled);
-    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 980\n", 9));
-    ck_assert_int_eq(memcmp(recalled.bytes + recalled.n - 8, "line 999", 8), 0);
+    ck_assert_ptr_nonnull(memmem(recalled.bytes, recalled.n, "line 19980\n", 11));
+    ck_assert_int_eq(memcmp(recalled.bytes + recalled.n - 10, "line 19999", 10), 0);
     ck_assert(!recalled.is_more);
+    /* There is one more, for which there is no page. */
+    world_say(&world, 1);
+    between.asker++;
+    world_ask(&world, &between, &recalled);
+    ck_assert_int_eq(memcmp(recalled.bytes + recalled.n - 10, "line 19999", 10), 0);
+    ck_assert(recalled.is_more);
     world_end(&world);
 }
 END_TEST

@@ -77,6 +77,7 @@ static bool must_wait(const World *world, const char *line)
 #define TODAY (UINT64_C(1795305600) * USEC_PER_SEC)
 #define HELP_HISTORY                                                                                         \
     "!! /history takes a number of lines from 1 to 200, or a day such as 2026-11-22, today or yesterday.\n"
+#define TAKEN_BACK "-- Taken back, but for who has read it: "
 #define HELP_SEARCH " /search WORDS [in #ROOM] [from NICK] [since DAY] [page N]\n"
 
 START_TEST(test_history_day)
@@ -95,13 +96,17 @@ START_TEST(test_history_day)
     ck_assert_str_eq(world.asked.room.bytes, "lobby");
     ck_assert_uint_eq(world.asked.nick.n, 0);
     world.answer.is_more = true;
-    expect(&world, "/history 2026-11-22 page 49",
+    expect(&world, "/history 2026-11-22 page 999",
            "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n"
-           "-- There is more: /history 2026-11-22 page 50\n");
+           "-- There is more: /history 2026-11-22 page 1000\n");
     ck_assert_uint_eq(world.asked.from, TODAY);
-    ck_assert_uint_eq(world.asked.page, 49);
+    ck_assert_uint_eq(world.asked.page, 999);
+    /* There are no more pages, and that is said. */
+    expect(&world, "/history 2026-11-22 page 1000",
+           "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n"
+           "-- There is more, which can not be shown.\n");
     world.answer.is_more = false;
-    expect(&world, "/history 2026-11-22 page 50",
+    expect(&world, "/history 2026-11-22 page 1000",
            "-- 2026-11-21 10:00 #lobby <bob> one\n-- 2026-11-21 11:00 #lobby <bob> two\n");
     answers(&world, "");
     expect(&world, "/history today", "-- Nothing is remembered of #lobby on that day.\n");
@@ -119,7 +124,7 @@ START_TEST(test_history_wrong)
                                         "2026-11-22 page",
                                         "today 3",
                                         "today page 0",
-                                        "today page 51",
+                                        "today page 1001",
                                         "today page x",
                                         "today pages 2",
                                         "2026-11-22x",
@@ -159,17 +164,22 @@ START_TEST(test_history_last)
     ck_assert_uint_eq(world.asked.kind, RECALL_LAST);
     ck_assert_uint_eq(world.asked.n, 3);
     answers(&world, "older\nfirst\nsecond");
-    world.answer.n_lines = 3;
     ck_assert(!must_wait(&world, "/history 3"));
     expect(&world, "/history 3", "-- older\n-- first\n-- second\n");
     /* The archive has no more of it, or is out of order: then it is what there is. */
-    world.answer.n_lines = 2;
+    answers(&world, "first\nsecond");
     expect(&world, "/history 3", "[12:03] <alice> first\n[12:03] <alice> second\n");
     world.answer = (Recalled){.trouble = "The disk is full"};
     expect(&world, "/history 200", "[12:03] <alice> first\n[12:03] <alice> second\n");
     world.state = RECALL_ABSENT;
     ck_assert(!must_wait(&world, "/history 3"));
     expect(&world, "/history 3", "[12:03] <alice> first\n[12:03] <alice> second\n");
+    /* Nothing is not said where it is not known. */
+    world.state = RECALL_ANSWERED;
+    expect(&world, "/undo", TAKEN_BACK "second\n");
+    expect(&world, "/undo", TAKEN_BACK "first\n");
+    world.answer = (Recalled){.trouble = "The disk is full"};
+    expect(&world, "/history 3", "!! The disk is full. Please try again later.\n");
     world_end(&world);
 }
 END_TEST
@@ -180,20 +190,27 @@ START_TEST(test_search)
 
     world_begin(&world);
     answers(&world, "found");
-    expect(&world, "/search Tea in #Garden from Bob since yesterday page 50 time", "-- found\n");
+    expect(&world, "/search Tea in #Garden from Bob since yesterday page 1000 time", "-- found\n");
     ck_assert_uint_eq(world.asked.kind, RECALL_SEARCH);
     ck_assert_str_eq(world.asked.room.bytes, "garden");
     ck_assert_str_eq(world.asked.nick.bytes, "bob");
     ck_assert_uint_eq(world.asked.from, TODAY - DAY * USEC_PER_SEC);
-    ck_assert_uint_eq(world.asked.page, 50);
+    ck_assert_uint_eq(world.asked.page, 1000);
     ck_assert_uint_eq(world.asked.n, 20);
     ck_assert_str_eq(world.asked.words, "Tea time ");
     ck_assert_uint_eq(world.asked.n_words, 9);
     /* Words that are no options, for want of what follows them. */
-    expect(&world, "/search in the page 51 of since dawn in # from", "-- found\n");
-    ck_assert_str_eq(world.asked.words, "in the page 51 of since dawn in # from ");
+    expect(&world, "/search in the page about of since dawn in # from", "-- found\n");
+    ck_assert_str_eq(world.asked.words, "in the page about of since dawn in # from ");
     ck_assert_uint_eq(world.asked.page, 1);
     ck_assert_uint_eq(world.asked.room.n, 0);
+    /* And what can not be meant otherwise. */
+    world.n_asked = 0;
+    expect(&world, "/search tea page 0", "!! A page is a number from 1 to 1000." HELP_SEARCH);
+    expect(&world, "/search tea page 1001", "!! A page is a number from 1 to 1000." HELP_SEARCH);
+    expect(&world, "/search tea since 2026-02-30",
+           "!! A day is such as 2026-11-22, today or yesterday." HELP_SEARCH);
+    ck_assert_uint_eq(world.n_asked, 0);
     expect(&world, "/search from bob", "-- found\n");
     ck_assert_uint_eq(world.asked.n_words, 0);
     world.answer.is_more = true;
