@@ -94,7 +94,7 @@ static void tell_over(Chat *chat, uint32_t room, uint32_t session, const Note *n
     if (note_is_secret_end(note)) {
         said.room.how |= NOTE_ROOM_SAID;
         (void) note_append(chat, room, session, &said);
-    } else if (note->kind == NOTE_ROOM && chat->state.header->archive.from != UINT64_MAX) {
+    } else if (note->kind == NOTE_ROOM && chat->recall != NULL) {
         note_tell_lost(chat->log, note, NULL, chat->state.rooms[room].name.bytes);
     }
 }

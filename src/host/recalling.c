@@ -75,6 +75,15 @@ static const char *past_trouble(const Server *server, const Recall *question)
     return NULL;
 }
 
+/* Somebody else has the file for a moment, and it is worth waiting for the end of that. */
+static const char *lasting_trouble(const Server *server)
+{
+    const Remember *remember = &server->remember;
+
+    return remember->archivist != NULL && remember->status.answer == ARCHIVE_BUSY ? NULL
+                                                                                  : remember_trouble(server);
+}
+
 RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_recalled)
 {
     Server *server = userdata;
@@ -87,10 +96,10 @@ RecallState recalling_ask(void *userdata, const Recall *question, Recalled *ret_
     if (!is_told(server))
         question = &untold;
     /* Without that a message would be delivered twice. Nobody waits for it, and it will be asked again. */
-    if (question->kind == RECALL_PERSON && !giving_is_done(server) && remember_trouble(server) == NULL)
+    if (question->kind == RECALL_PERSON && !giving_is_done(server) && lasting_trouble(server) == NULL)
         return RECALL_AWAITED;
     if (server->remember.archivist == NULL || question->kind == RECALL_PERSON)
-        trouble = remember_trouble(server);
+        trouble = lasting_trouble(server);
     else if (question->kind == RECALL_ROOM)
         trouble = past_trouble(server, question);
     else

@@ -38,7 +38,7 @@ static void add_kept(Harness *harness)
     harness_turn(harness);
     harness->chat->state.header->archive.recalled = PAST_KNOWN;
     client_say(harness, root,
-               "/join #den\n/lock\n/unlock\n/lock\n/invite alice\n/mute 192.0.2.1 for nothing");
+               "/join #den\n/lock\n/lock off\n/lock\n/invite alice\n/mute 192.0.2.1 for nothing");
     chat_reserve(harness->chat, SLOT_NONE);
     EXPECT(keep_invite(harness->chat, root->session, &invite) == 0);
     chat_commit(harness->chat);
