@@ -50,6 +50,7 @@ typedef struct SessionSide {
     bool is_touched;   /* spoke or is spoken to in this turn: reads the turn by itself */
     uint8_t expects;   /* Expects; of a person one session does, if any */
     uint64_t patience; /* usec, monotonic: of EXPECTS_ALL, until then */
+    uint64_t greet_by; /* usec, monotonic: until then its greeting waits for that; 0: it does not */
 } SessionSide;
 
 typedef struct RoomSide {
@@ -108,6 +109,7 @@ typedef struct Chat {
     void *look_up_userdata;
     ChatRecall recall; /* NULL: there is no archive */
     void *recall_userdata;
+    bool has_recall_trouble;   /* it is known that nothing is answered for now */
     bool is_past_unknown;      /* what rooms are kept is not known yet: nobody founds one */
     Rate lines, bytes;         /* of each client */
     uint64_t now;              /* usec, monotonic */

@@ -16,6 +16,7 @@ enum { KINDS_SHIFT = 62 }; /* of IGNORED_KINDS */
 
 #define MAIL_RETRY_USEC (10 * USEC_PER_SEC)   /* after an answer that was none */
 #define MAIL_PATIENCE_USEC (5 * USEC_PER_SEC) /* so long what is set waits for what was set before */
+#define GREETING_PATIENCE_USEC USEC_PER_SEC   /* and so long a greeting */
 
 /* Of the person, whichever of their sessions it is. */
 static Expects person_expects(const Chat *chat, uint32_t session)
@@ -75,6 +76,9 @@ void mail_expect(Chat *chat, uint32_t session)
     side->expects =
         session_record(chat, session)->standing & STANDING_SETTLED ? EXPECTS_MESSAGES : EXPECTS_ALL;
     side->patience = chat->now + MAIL_PATIENCE_USEC;
+    /* Once, also if there is another archive meanwhile. */
+    if (side->greet_by == 0)
+        side->greet_by = chat->now + GREETING_PATIENCE_USEC;
     chat->n_expecting++;
     chat->mail_due = chat->now;
 }
@@ -93,8 +97,12 @@ void mail_ask_anew(Chat *chat)
         const SessionRecord *record = session_record(chat, session);
 
         mail_forget(chat, session);
-        if (record->serial != 0)
-            *(uint8_t *) (uintptr_t) &record->standing &= (uint8_t) ~STANDING_SETTLED; /* one store */
+        if (record->serial == 0)
+            continue;
+        *(uint8_t *) (uintptr_t) &record->standing &= (uint8_t) ~STANDING_SETTLED; /* one store */
+        /* It may be another one of that person now that expects something. */
+        if (!(record->flags & SESSION_GREETED))
+            chat_touch_session(chat, session);
     }
     mail_expect_everybody(chat);
 }
@@ -233,9 +241,12 @@ static void hand_over(Chat *chat, uint32_t session, const PersonRecalled *person
     answer->n = 0;
 }
 
+/* Whose greeting waits is given only what they have set. Messages come after that, and are noted as delivered
+ * only then: who is just connecting may be lost with the process. */
 static void mail_serve(Chat *chat, uint32_t session)
 {
     const SessionRecord *record = session_record(chat, session);
+    bool is_greeted = record->flags & SESSION_GREETED;
     Recall recall = {.kind = RECALL_PERSON, .asker = record->serial, .uid = record->peer.uid};
     PersonRecalled person;
     Recalled recalled;
@@ -260,12 +271,32 @@ static void mail_serve(Chat *chat, uint32_t session)
     chat_reserve(chat, session);
     if (chat->sessions[session].expects >= EXPECTS_ALL_LATE)
         take_settings(chat, session, &person.settings);
-    hand_over(chat, session, &person);
+    if (is_greeted)
+        hand_over(chat, session, &person);
     chat_commit(chat);
-    if (recalled.is_more)
+    if (recalled.is_more || !is_greeted)
         chat->mail_due = chat->now;
     else
         mail_forget(chat, session);
+}
+
+bool mail_holds_greeting(const Chat *chat, uint32_t session)
+{
+    const SessionRecord *record = session_record(chat, session);
+    const SessionSide *side = &chat->sessions[session];
+
+    return !(record->flags & (SESSION_GREETED | SESSION_ENDING)) && record->written == 0 &&
+           side->expects == EXPECTS_ALL && chat->now < side->greet_by && chat->now >= chat->next_mail &&
+           chat->recall != NULL && !chat->has_recall_trouble;
+}
+
+void mail_release_greetings(Chat *chat)
+{
+    for (uint32_t session = 0; session < chat->session_slots.n_touched && chat->n_expecting > 0; session++)
+        if (mail_holds_greeting(chat, session)) {
+            chat->sessions[session].greet_by = chat->now;
+            chat_touch_session(chat, session);
+        }
 }
 
 /* What it is time for: `session` expects something. */
@@ -274,12 +305,11 @@ static void mail_look(Chat *chat, uint32_t session)
     const SessionSide *side = &chat->sessions[session];
     uint8_t flags = session_record(chat, session)->flags;
 
-    if (chat_turn_is_full(chat)) {
+    if (chat_turn_is_full(chat))
         chat->mail_due = chat->now;
-        return;
-    }
-    /* It hears that after its greeting. */
-    if (chat->now >= chat->next_mail && (flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED)
+    else if (mail_holds_greeting(chat, session) ||
+             (chat->now >= chat->next_mail &&
+              (flags & (SESSION_GREETED | SESSION_ENDING)) == SESSION_GREETED))
         mail_serve(chat, session);
     if (side->expects == EXPECTS_ALL && chat->now >= side->patience)
         expect_only(chat, session, EXPECTS_ALL_LATE);
@@ -287,6 +317,10 @@ static void mail_look(Chat *chat, uint32_t session)
         chat->mail_due = MIN(chat->mail_due, side->patience);
     if (side->expects != EXPECTS_NOTHING && chat->now < chat->next_mail)
         chat->mail_due = MIN(chat->mail_due, chat->next_mail);
+    if (mail_holds_greeting(chat, session))
+        chat->mail_due = MIN(chat->mail_due, side->greet_by);
+    else if (!(flags & SESSION_GREETED))
+        chat_touch_session(chat, session);
 }
 
 void mail_tick(Chat *chat)

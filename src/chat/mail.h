@@ -55,5 +55,11 @@ void mail_pass_on(Chat *chat, uint32_t session);
 void mail_forget(Chat *chat, uint32_t session);
 /* Whether what the person has set should not be changed yet: an answer is about to say what it is. */
 bool mail_is_awaited(const Chat *chat, uint32_t session);
-/* Gives those what is kept for them, as far as answers are there. For each a transaction. */
+/* Whether its greeting waits, and all it reads behind that: what the person has set is about to be known, and
+ * is to be in force then. A second at most. */
+bool mail_holds_greeting(const Chat *chat, uint32_t session);
+/* Nobody's greeting waits any more. */
+void mail_release_greetings(Chat *chat);
+/* Gives those what is kept for them, as far as answers are there. For each a transaction. Whose greeting
+ * need not wait any more reads this turn. */
 void mail_tick(Chat *chat);

@@ -8,6 +8,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/macro.h"
+#include "chat/mail.h"
 #include "chat/peer.h"
 #include "chat/session.h"
 #include "host/liveness.h"
@@ -265,6 +266,11 @@ static void flush(Server *server, uint32_t session)
 
     if (connection->flags & CONNECTION_DEAF) {
         connection_end_deaf(server, session);
+        return;
+    }
+    /* What is said meanwhile is read behind the greeting. */
+    if (mail_holds_greeting(server->chat, session)) {
+        session_fall_behind(server->chat, session);
         return;
     }
     for (unsigned i = 0; i < n; i++)

@@ -96,6 +96,7 @@ static void begin(Server *server)
     server->chat->recall_userdata = server;
     mail_expect_everybody(server->chat);
     open_archivist(server);
+    server->chat->has_recall_trouble = remember_trouble(server) != NULL;
 }
 
 /* What is new is given, and the rest is the threads'. */
@@ -288,6 +289,7 @@ void remember_take(Server *server)
         return;
     if (archivist_take(remember->archivist, server->chat->now, &remember->status))
         input_look_again(server);
+    server->chat->has_recall_trouble = remember_trouble(server) != NULL;
     tell(server);
     if (remember->status.is_open && remember->n_openings != remember->status.n_openings)
         giving_begin(server);

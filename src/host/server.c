@@ -19,6 +19,7 @@
 #include "base/macro.h"
 #include "chat/keep.h"
 #include "chat/lifecycle.h"
+#include "chat/mail.h"
 #include "front/plain.h"
 #include "host/adopt.h"
 #include "host/fault.h"
@@ -472,6 +473,7 @@ static void server_say_goodbye(Server *server)
     Chat *chat = server->chat;
     size_t sent;
 
+    mail_release_greetings(chat);
     delivery_run(server);
     for (uint32_t session = 0; session < chat->session_slots.n_touched; session++) {
         const SessionRecord *record = &chat->state.sessions[session];

@@ -9,6 +9,7 @@
 #include "base/macro.h"
 #include "chat/command.h"
 #include "chat/lifecycle.h"
+#include "chat/mail.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "front/plain.h"
@@ -95,6 +96,10 @@ static bool client_flush_chunk(Harness *harness, Client *client)
 
 static void client_flush(Harness *harness, Client *client)
 {
+    if (!client->is_gone && mail_holds_greeting(harness->chat, client->session)) {
+        session_fall_behind(harness->chat, client->session);
+        return;
+    }
     for (unsigned i = 0; i < TURN_CHUNKS_PER_CLIENT; i++)
         if (client->is_gone || client->is_blocked || !client_flush_chunk(harness, client))
             return;

@@ -177,11 +177,12 @@ static inline const char *scene_hear(Scene *scene, Client *client, const char *l
     return client_take(client);
 }
 
+/* Who has been greeted. */
 static inline Client *scene_account(Scene *scene, const char *nick, uint32_t uid)
 {
     Client *client = client_account(scene->harness, nick, uid);
 
     ck_assert_ptr_nonnull(client);
-    harness_turn(scene->harness);
+    TURN_UNTIL(scene, session_record(scene->harness->chat, client->session)->flags & SESSION_GREETED);
     return client;
 }

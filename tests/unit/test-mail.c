@@ -8,83 +8,8 @@
 
 #include "base/macro.h"
 #include "chat/command.h"
-#include "chat/mail.h"
 #include "chat/session.h"
-#include "unit/operator-fixture.h"
-#include "unit/unit.h"
-
-/* An archive that answers at once, or not at all. */
-typedef struct Memory {
-    RecallState state;
-    const char *trouble;
-    MailCounts counts;
-    PersonRecalled person; /* of uid 1000 */
-    bool is_more;
-    unsigned n_asked;
-} Memory;
-
-static NameStanding look_up(void *userdata, const Name *name, uint32_t *ret_uid)
-{
-    (void) userdata;
-    if (strcmp(name->bytes, "carol") != 0)
-        return NAME_IS_FREE;
-    *ret_uid = 1003;
-    return NAME_IS_RESERVED;
-}
-
-static RecallState recall(void *userdata, const Recall *question, Recalled *ret_recalled)
-{
-    Memory *memory = userdata;
-    static const PersonRecalled nothing;
-
-    memory->n_asked++;
-    if (memory->state != RECALL_ANSWERED || ret_recalled == NULL)
-        return memory->state;
-    *ret_recalled = (Recalled){.trouble = memory->trouble};
-    if (memory->trouble != NULL)
-        return RECALL_ANSWERED;
-    if (question->kind == RECALL_OWNER) {
-        ret_recalled->bytes = "\1";
-        ret_recalled->n = question->nick.n == 4 && memcmp(question->nick.bytes, "erin", 4) == 0;
-    } else if (question->kind == RECALL_MAIL) {
-        ret_recalled->bytes = (const char *) &memory->counts;
-        ret_recalled->n = sizeof memory->counts;
-    } else if (question->kind == RECALL_PERSON) {
-        ret_recalled->bytes = (const char *) (question->uid == 1000 ? &memory->person : &nothing);
-        ret_recalled->n = sizeof memory->person;
-        ret_recalled->is_more = question->uid == 1000 && memory->is_more;
-        memory->is_more = false;
-    }
-    return RECALL_ANSWERED;
-}
-
-static void scene_begin(World *world, Memory *memory)
-{
-    world_begin(world);
-    *memory = (Memory){.state = RECALL_ANSWERED};
-    world->harness->chat->look_up = look_up;
-    world->harness->chat->recall = recall;
-    world->harness->chat->recall_userdata = memory;
-    harness_turn(world->harness);
-}
-
-/* The last note of that kind in the transcript. */
-static bool last_note(const Chat *chat, NoteKind kind, Note *ret_note)
-{
-    uint64_t pos = chat->state.header->tail;
-    const Entry *entry;
-    bool is_found = false;
-    Note note;
-
-    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL) {
-        if (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == kind) {
-            *ret_note = note;
-            is_found = true;
-        }
-        pos += entry->size;
-    }
-    return is_found;
-}
+#include "unit/mail-fixture.h"
 
 static bool must_wait(const World *world, const Client *client, const char *line)
 {
@@ -169,17 +94,11 @@ START_TEST(test_trouble)
 }
 END_TEST
 
-static void add_mail(Memory *memory, uint64_t id, const char *text)
+/* Who has come is greeted, whether or not what they had set is known. */
+static void wait_for_greeting(const World *world)
 {
-    MailRecord *mail = &memory->person.mails[memory->person.n_mails++];
-
-    *mail = (MailRecord){.id = id,
-                         .wall = HARNESS_WALL,
-                         .from = {5, "dora"},
-                         .is_verified = true,
-                         .n = (uint16_t) strlen(text)};
-    mail->from = (Name){4, "dora"};
-    memcpy(mail->text, text, mail->n);
+    harness_wait(world->harness, USEC_PER_SEC);
+    harness_turn(world->harness);
 }
 
 START_TEST(test_deliver)
@@ -199,6 +118,7 @@ START_TEST(test_deliver)
     memory.state = RECALL_AWAITED;
     again = client_account(world.harness, "bea", 1000);
     harness_turn(world.harness);
+    wait_for_greeting(&world);
     ck_assert_ptr_null(strstr(client_take(again), "left a message"));
     memory.state = RECALL_ANSWERED;
     harness_turn(world.harness);
@@ -357,7 +277,7 @@ START_TEST(test_settings_late)
                        {{1, "\xff"}, 1, 0}, {{200, "x"}, 1, 0}, {{5, "carol"}, 9, 0}, {{5, "carol"}, 3, 0}}}};
     memory.state = RECALL_AWAITED;
     again = client_account(world.harness, "bea", 1000);
-    harness_turn(world.harness);
+    wait_for_greeting(&world);
     client_say(world.harness, again, "/set color on");
     memory.state = RECALL_ANSWERED;
     harness_turn(world.harness);
@@ -377,16 +297,6 @@ START_TEST(test_settings_late)
     world_end(&world);
 }
 END_TEST
-
-/* What is kept of bea: a setting, and a name. */
-static void keep_settings(World *world, Memory *memory)
-{
-    client_say(world->harness, world->bea, "/set mark ascii\n/ignore absent");
-    ck_assert(last_note(world->harness->chat, NOTE_SETTINGS, &memory->person.settings));
-    client_say(world->harness, world->bea, "/quit");
-    harness_turn(world->harness);
-    harness_take_all(world->harness);
-}
 
 static uint64_t n_notes(const Chat *chat, NoteKind kind)
 {
@@ -525,7 +435,7 @@ START_TEST(test_first_goes)
         memory.state = RECALL_AWAITED;
         one = client_account(world.harness, "bea", 1000);
         two = client_account(world.harness, "bea", 1000);
-        harness_turn(world.harness);
+        wait_for_greeting(&world);
         ck_assert_uint_eq(world.harness->chat->n_expecting, 1);
         client_stop(one);
         if (is_broken)
