@@ -10,22 +10,27 @@
 #include "base/macro.h"
 #include "base/parse.h"
 #include "chat/command.h"
+#include "chat/ignore.h"
 #include "chat/person.h"
 #include "chat/room.h"
 #include "chat/session.h"
 
 static const char NO_ARCHIVE[] = "What is said is not archived here.";
+static const char IN_SHORT[] = ", as far as could be looked in a short time";
 
 static Recall recall_for(const Chat *chat, uint32_t session, RecallKind kind)
 {
     const SessionRecord *record = session_record(chat, session);
+    Recall recall = {.kind = kind,
+                     .asker = record->serial,
+                     .session = session,
+                     .n = RECALL_PAGE,
+                     .page = 1,
+                     .is_ascii = !!(record->settings & SETTING_ASCII)};
 
-    return (Recall){.kind = kind,
-                    .asker = record->serial,
-                    .session = session,
-                    .n = RECALL_PAGE,
-                    .page = 1,
-                    .is_ascii = !!(record->settings & SETTING_ASCII)};
+    if (kind != RECALL_SEEN)
+        ignore_list_names(chat, session, recall.ignored);
+    return recall;
 }
 
 /* "N", from 1 to `max`. */
@@ -164,7 +169,8 @@ static void show_day(Chat *chat, uint32_t session, Arguments arguments, const Re
     if (recalled.n > 0)
         show_page(chat, session, &recalled, next);
     else
-        chat_reply(chat, session, "Nothing is remembered of #%s on that day.", room->name.bytes);
+        chat_reply(chat, session, "Nothing is remembered of #%s on that day%s.", room->name.bytes,
+                   recalled.is_partly ? IN_SHORT : "");
 }
 
 int command_history(Chat *chat, uint32_t session, Arguments arguments)
@@ -282,8 +288,7 @@ int command_search(Chat *chat, uint32_t session, Arguments arguments)
     if (recalled.n > 0)
         show_page(chat, session, &recalled, next);
     else
-        chat_reply(chat, session, "Nothing like that was said%s.",
-                   recalled.is_partly ? ", as far as could be looked in a short time" : "");
+        chat_reply(chat, session, "Nothing like that was said%s.", recalled.is_partly ? IN_SHORT : "");
     return 0;
 }
 

@@ -158,6 +158,29 @@ const IgnoredRecord *ignore_nth(const Chat *chat, uint32_t session, uint32_t n)
     return n < chat->sessions[session].n_ignored ? &ignore_records(chat, session)[n] : NULL;
 }
 
+void ignore_list_names(const Chat *chat, uint32_t session, RecallIgnored ret_ignored[LIMIT_IGNORES])
+{
+    const IgnoredRecord *record;
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; (record = ignore_nth(chat, session, i)) != NULL && n < LIMIT_IGNORES; i++)
+        if (!ignored_is_place(record))
+            ret_ignored[n++] = (RecallIgnored){.hash = record->hash, .kinds = record->serial & IGNORED_KINDS};
+}
+
+bool ignore_names_have(const RecallIgnored ignored[LIMIT_IGNORES], const Name *nick, bool is_verified)
+{
+    uint64_t hash, kind = is_verified ? IGNORED_VERIFIED : IGNORED_GUEST;
+
+    if (ignored[0].hash == 0)
+        return false;
+    hash = ignore_hash(nick);
+    for (uint32_t i = 0; i < LIMIT_IGNORES && ignored[i].hash != 0; i++)
+        if (ignored[i].hash == hash && (ignored[i].kinds == 0 || (ignored[i].kinds & kind)))
+            return true;
+    return false;
+}
+
 void ignore_copy(Chat *chat, uint32_t to, uint32_t from)
 {
     const IgnoredRecord *source = ignore_records(chat, from), *records = ignore_records(chat, to);

@@ -37,6 +37,11 @@ void ignore_copy(Chat *chat, uint32_t to, uint32_t from);
 /* The n-th that is ignored, counted from 0; NULL: there are no more. */
 const IgnoredRecord *ignore_nth(const Chat *chat, uint32_t session, uint32_t n);
 
+/* The names that it ignores, for an archive that is asked: bearers and places are not known there. */
+void ignore_list_names(const Chat *chat, uint32_t session, RecallIgnored ret_ignored[LIMIT_IGNORES]);
+/* Whether lines of that name are left out. Needs nothing of the chat. */
+bool ignore_names_have(const RecallIgnored ignored[LIMIT_IGNORES], const Name *nick, bool is_verified);
+
 static inline bool ignored_is_place(const IgnoredRecord *record)
 {
     return record->serial == IGNORED_PLACE;

@@ -31,7 +31,7 @@ typedef enum RecallKind {
     RECALL_ROOM = 1, /* a room's last `n` lines, its topic, and what is kept of it: entries */
     RECALL_KEPT,     /* rooms that are kept: RecalledKept */
     RECALL_RULES,    /* bans and mutes: NoteRule, each with its number */
-    RECALL_LAST,     /* the last `n` lines of `room`: lines of text */
+    RECALL_LAST,     /* the last `n` lines of `room` that are not left out: lines of text */
     RECALL_BETWEEN,  /* lines of `room` from `from` until before `to`, oldest first: lines of text */
     RECALL_SEARCH,   /* lines with all of `words`, since `from`, of `room` and `nick`: text, newest first */
     RECALL_SEEN,     /* when `nick` was seen: a sentence */
@@ -40,10 +40,17 @@ typedef enum RecallKind {
     RECALL_MAIL,     /* how many messages wait, of `nick` and for `uid`: MailCounts */
 } RecallKind;
 
+/* A name of which lines are left out of an answer: chat/ignore.h. */
+typedef struct RecallIgnored {
+    uint64_t hash;  /* chat_name_hash(); 0: no more follow */
+    uint64_t kinds; /* IGNORED_VERIFIED or IGNORED_GUEST; 0: both */
+} RecallIgnored;
+
 /* A question. Zero to the end, and in between: it is compared as bytes. What is not asked about is 0. */
 typedef struct Recall {
     uint64_t asker; /* the serial of the session for which it is asked, or 0 */
     uint64_t from, to;
+    RecallIgnored ignored[LIMIT_IGNORES]; /* by who asks for lines */
     uint32_t kind;
     uint32_t session; /* of the asker */
     uint32_t uid;
@@ -67,7 +74,7 @@ typedef struct Recalled {
     const char *trouble; /* a sentence without its full stop on why there is no answer; NULL: there is one */
     const char *bytes;   /* valid until the next question; aligned to 8 */
     size_t n;
-    uint32_t n_lines; /* of text, that there are up to the end of this page */
+    uint32_t n_lines; /* up to the end of this page, of text or left out; 0: there is no text */
     bool is_more;     /* there is one more page */
     bool is_partly;   /* there was no time to look at everything */
 } Recalled;

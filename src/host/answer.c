@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "base/limits.h"
 #include "base/macro.h"
 #include "base/text.h"
+#include "chat/ignore.h"
 #include "chat/mail.h"
 #include "chat/note.h"
 #include "chat/person.h"
@@ -34,17 +34,13 @@ typedef struct Collected {
     size_t n_hidden, n_known;
     char *bytes; /* owned */
     size_t n, size;
-    unsigned n_seen; /* lines of text, of all pages */
+    unsigned n_seen;   /* lines of text, of all pages */
+    unsigned n_given;  /* with those that are left out */
+    uint64_t last_id;  /* of these */
+    uint64_t deadline; /* usec, monotonic */
     bool is_more;
     bool is_partly; /* Recalled.is_partly */
 } Collected;
-
-static bool answer_begin(Collected *answer, size_t size)
-{
-    answer->bytes = malloc(size);
-    answer->size = size;
-    return answer->bytes != NULL;
-}
 
 /* Text. Lines are joined with \n. */
 
@@ -98,11 +94,15 @@ static int put_line(void *userdata, const ArchiveLine *line)
     char minute[CLOCK_TEXT_MAX];
     size_t n = text_cut(line->text, line->n, RECALL_LINE_MAX);
 
+    answer->n_given++;
+    answer->last_id = line->id;
+    if (ignore_names_have(answer->recall->ignored, &line->who.nick, line->who.is_verified))
+        return 0;
     /* One more than there is place for is asked for, to know whether there is one. */
     if (answer->n_seen++ < first)
         return 0;
     if (answer->n_seen > first + answer->recall->n) {
-        answer->is_more = true;
+        answer->is_more = first + answer->recall->n < ARCHIVE_ROWS_MAX;
         return 0;
     }
     make_room(answer);
@@ -120,39 +120,108 @@ static int look_whether_secret(Archive *archive, const Recall *recall, bool *ret
     uint32_t flags;
     int r = archive_room_flags(archive, &recall->room, &flags);
 
-    if (r == 0)
-        *ret_is_secret = (flags & ROOM_SECRET) && !recall->is_secret;
+    *ret_is_secret = r == 0 && (flags & ROOM_SECRET) && !recall->is_secret;
     return error_trace(r);
 }
 
-static int answer_last(Archive *archive, Collected *answer)
+/* Lines up to the end of the page, and one more. */
+static unsigned n_wanted(const Recall *recall)
 {
-    bool is_secret;
-    int r = look_whether_secret(archive, answer->recall, &is_secret);
-
-    if (r != 0 || is_secret)
-        return error_trace(r);
-    return error_trace(archive_last_lines(archive, &answer->recall->room, ARCHIVE_ID_END, answer->recall->n,
-                                          put_line, answer));
+    return MIN(recall->n * recall->page + 1, (unsigned) ARCHIVE_ROWS_MAX);
 }
 
-static int answer_between(Archive *archive, Collected *answer)
+/* In the place of what is left out more is asked for, as long as there is time. */
+static bool is_enough(Collected *answer)
 {
-    const ArchiveSpan span = {.from = answer->recall->from,
-                              .to = answer->recall->to,
-                              .n_max = answer->recall->n * answer->recall->page + 1};
+    bool is_full = answer->n_seen >= n_wanted(answer->recall);
+    bool is_late = !is_full && clock_monotonic() >= answer->deadline;
+
+    answer->is_partly |= is_late;
+    return is_full || is_late;
+}
+
+static int put_between(Archive *archive, ArchiveSpan *span, Collected *answer)
+{
+    for (;;) {
+        unsigned n_before = answer->n_given;
+        int r = archive_lines_between(archive, &answer->recall->room, span, put_line, answer);
+
+        if (r != 0 || answer->n_given - n_before < span->n_max || is_enough(answer))
+            return error_trace(r);
+        span->first_id = answer->last_id + 1;
+        span->n_max = ARCHIVE_ROWS_MAX;
+    }
+}
+
+/* A look at some lines: which of them are not left out. */
+typedef struct LookBack {
+    const Recall *recall;
+    uint64_t first_id, ids[LIMIT_HISTORY];
+    unsigned n_given, n;
+} LookBack;
+
+static int look_at(void *userdata, const ArchiveLine *line)
+{
+    LookBack *look = userdata;
+
+    if (look->n_given++ == 0)
+        look->first_id = line->id;
+    if (!ignore_names_have(look->recall->ignored, &line->who.nick, line->who.is_verified))
+        look->ids[look->n++] = line->id;
+    return 0;
+}
+
+/* Where the last lines begin that are not left out; ARCHIVE_ID_END: there are none. */
+static int find_last(Archive *archive, Collected *answer, uint64_t *ret_first)
+{
+    unsigned n_left = answer->recall->n;
+    LookBack look = {.first_id = *ret_first = ARCHIVE_ID_END};
+    int r;
+
+    do {
+        look = (LookBack){.recall = answer->recall, .first_id = look.first_id};
+        r = archive_last_lines(archive, &answer->recall->room, look.first_id, LIMIT_HISTORY, look_at, &look);
+        if (r == 0 && look.n > 0)
+            *ret_first = look.ids[look.n - MIN(look.n, n_left)];
+        n_left -= MIN(look.n, n_left);
+    } while (r == 0 && n_left > 0 && look.n_given == LIMIT_HISTORY && !is_enough(answer));
+    return error_trace(r);
+}
+
+static int put_last(Archive *archive, Collected *answer)
+{
+    const Recall *recall = answer->recall;
+    ArchiveSpan span = {.to = UINT64_MAX, .n_max = ARCHIVE_ROWS_MAX};
+    int r;
+
+    if (recall->ignored[0].hash == 0)
+        return error_trace(
+            archive_last_lines(archive, &recall->room, ARCHIVE_ID_END, recall->n, put_line, answer));
+    r = find_last(archive, answer, &span.first_id);
+    answer->deadline = clock_monotonic() + ARCHIVIST_BUDGET_USEC;
+    if (r == 0 && span.first_id != ARCHIVE_ID_END)
+        r = put_between(archive, &span, answer);
+    answer->is_more = false; /* said since the look */
+    return error_trace(r);
+}
+
+static int answer_lines(Archive *archive, Collected *answer)
+{
+    const Recall *recall = answer->recall;
+    ArchiveSpan span = {.from = recall->from, .to = recall->to, .n_max = n_wanted(recall)};
     bool is_secret;
-    int r = look_whether_secret(archive, answer->recall, &is_secret);
+    int r = look_whether_secret(archive, recall, &is_secret);
 
     if (r != 0 || is_secret)
         return error_trace(r);
-    return error_trace(archive_lines_between(archive, &answer->recall->room, &span, put_line, answer));
+    return error_trace(recall->kind == RECALL_LAST ? put_last(archive, answer)
+                                                   : put_between(archive, &span, answer));
 }
 
 static int answer_search(Archive *archive, Collected *answer)
 {
     const Recall *recall = answer->recall;
-    const ArchiveSearch search = {
+    ArchiveSearch search = {
         .words = recall->words,
         .n_words = recall->n_words,
         .room = recall->room.n > 0 ? &recall->room : NULL,
@@ -164,15 +233,23 @@ static int answer_search(Archive *archive, Collected *answer)
         .n_known = answer->n_known,
         .since = recall->from,
         .before = ARCHIVE_ID_END,
-        .n_max = recall->n * recall->page + 1,
+        .n_max = n_wanted(recall),
         .budget = ARCHIVIST_BUDGET_USEC,
     };
     ArchivePage page;
-    int r = archive_search(archive, &search, put_line, answer, &page);
 
-    if (r == 0)
+    for (;;) {
+        int r = archive_search(archive, &search, put_line, answer, &page);
+
+        if (r != 0)
+            return error_trace(r);
         answer->is_partly = page.is_cut;
-    return error_trace(r);
+        if (page.is_cut || page.before == 0 || is_enough(answer))
+            return 0;
+        search.before = page.before;
+        search.n_max = ARCHIVE_ROWS_MAX;
+        search.budget = answer->deadline - MIN(clock_monotonic(), answer->deadline - 1);
+    }
 }
 
 static int answer_seen(Archive *archive, Collected *answer)
@@ -452,9 +529,8 @@ static int answer_owner(Archive *archive, Collected *answer)
     uint32_t uid;
     int r = archive_find_verified(archive, &answer->recall->nick, &is_found, &uid);
 
+    answer->bytes[0] = 1;
     answer->n = r == 0 && is_found;
-    if (answer->n > 0)
-        answer->bytes[0] = 1;
     return error_trace(r);
 }
 
@@ -476,7 +552,9 @@ static size_t answer_size(uint32_t kind)
 
 static int collect(Archive *archive, const Recall *recall, Collected *answer)
 {
-    if (!answer_begin(answer, answer_size(recall->kind)))
+    answer->size = answer_size(recall->kind);
+    answer->bytes = malloc(answer->size);
+    if (answer->bytes == NULL)
         return error_origin(-ENOMEM);
     switch (recall->kind) {
     case RECALL_ROOM:
@@ -484,9 +562,8 @@ static int collect(Archive *archive, const Recall *recall, Collected *answer)
     case RECALL_RULES:
         return error_trace(archive_load_rules(archive, clock_wall(), put_rule, answer));
     case RECALL_LAST:
-        return error_trace(answer_last(archive, answer));
     case RECALL_BETWEEN:
-        return error_trace(answer_between(archive, answer));
+        return error_trace(answer_lines(archive, answer));
     case RECALL_SEARCH:
         return error_trace(answer_search(archive, answer));
     case RECALL_KEPT:
@@ -508,14 +585,15 @@ int answer_question(Archive *archive, const Question *question, Recalled *ret_re
                         .epoch = question->epoch,
                         .hidden = question->hidden,
                         .n_hidden = question->n_hidden,
-                        .n_known = question->n_known};
+                        .n_known = question->n_known,
+                        .deadline = clock_monotonic() + ARCHIVIST_BUDGET_USEC};
     int r = collect(archive, &question->recall, &answer);
 
     *ret_recalled = (Recalled){.bytes = answer.bytes,
                                .n = answer.n,
                                .is_more = answer.is_more,
                                .is_partly = answer.is_partly,
-                               .n_lines = answer.n_seen};
+                               .n_lines = answer.n > 0 ? answer.n_given : 0};
     *ret_memory = answer.bytes;
     return error_trace(r);
 }

@@ -160,7 +160,8 @@ static inline void world_end(World *world)
 }
 
 /* A batch with `n` lines of `n_text` bytes, which say their numbers. Not given yet. */
-static inline ArchivistBatch *world_batch(World *world, unsigned n, size_t n_text)
+static inline ArchivistBatch *world_batch_of(World *world, const char *nick, bool is_verified, unsigned n,
+                                             size_t n_text)
 {
     static char memory[ARCHIVIST_BATCH_BYTES + ENTRY_MAX_BYTES] __attribute__((aligned(8)));
     ArchivistBatch *batch;
@@ -172,8 +173,10 @@ static inline ArchivistBatch *world_batch(World *world, unsigned n, size_t n_tex
         int n_number = snprintf(text, sizeof text, "line %u", (unsigned) world->n_lines + i);
         EntryDraft draft = {.kind = ENTRY_SAID,
                             .wall = FIXTURE_NOW + (world->n_lines + i) * USEC_PER_SEC,
-                            .nick = "alice",
-                            .nick_n = 5,
+                            .nick = nick,
+                            .nick_n = strlen(nick),
+                            .is_verified = is_verified,
+                            .uid = is_verified ? 1001 : 0,
                             .room_name = "lobby",
                             .room_name_n = 5,
                             .text = text,
@@ -194,6 +197,19 @@ static inline ArchivistBatch *world_batch(World *world, unsigned n, size_t n_tex
     batch->end = world->pos;
     batch->n_lines = world->n_lines;
     return batch;
+}
+
+static inline ArchivistBatch *world_batch(World *world, unsigned n, size_t n_text)
+{
+    return world_batch_of(world, "alice", false, n, n_text);
+}
+
+static inline void world_say_as(World *world, const char *nick, bool is_verified, unsigned n)
+{
+    ArchivistBatch *batch = world_batch_of(world, nick, is_verified, n, 0);
+
+    ck_assert_ptr_nonnull(batch);
+    archivist_give(world->archivist, batch);
 }
 
 static inline void world_say(World *world, unsigned n)

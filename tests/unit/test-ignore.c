@@ -390,6 +390,71 @@ START_TEST(test_next_in_place)
 }
 END_TEST
 
+/* What an archive can know is a name, and whether it was that of an account. */
+START_TEST(test_names)
+{
+    static const RecallIgnored nothing[LIMIT_IGNORES];
+    Harness *harness = harness_new(NULL, 6);
+    Client *alice = client_named(harness, "alice"), *bob = client_named(harness, "bob");
+    Name names[] = {name_of("BOB"), name_of("carol"), name_of("nobody"), name_of("dora")};
+    RecallIgnored ignored[LIMIT_IGNORES] = {0};
+
+    (void) client_account(harness, "carol", 1001);
+    harness_turn(harness);
+    ignore_list_names(harness->chat, alice->session, ignored);
+    ck_assert_mem_eq(ignored, nothing, sizeof nothing);
+    client_say(harness, alice, "/ignore bob address\n/ignore bob\n/ignore carol\n/ignore nobody");
+    client_say(harness, bob, "/nick dora");
+    ignore_list_names(harness->chat, alice->session, ignored);
+    ck_assert_mem_eq(ignored + 3, nothing, sizeof nothing - 3 * sizeof *nothing);
+    for (size_t i = 0; i < N_ELEMENTS(names); i++)
+        for (int is_verified = 0; is_verified < 2; is_verified++) {
+            ck_assert(!ignore_names_have(nothing, &names[i], is_verified));
+            ck_assert_int_eq(ignore_names_have(ignored, &names[i], is_verified),
+                             ignore_has_name(harness->chat, alice->session, &names[i], is_verified));
+        }
+    ck_assert(ignore_names_have(ignored, &names[0], false) && !ignore_names_have(ignored, &names[0], true));
+    ck_assert(!ignore_names_have(ignored, &names[1], false) && ignore_names_have(ignored, &names[1], true));
+    ck_assert(ignore_names_have(ignored, &names[2], false) && ignore_names_have(ignored, &names[2], true));
+    harness_free(harness);
+}
+END_TEST
+
+/* An archive in which nothing was found in time. */
+static RecallState recall(void *userdata, const Recall *question, Recalled *ret_recalled)
+{
+    *(Recall *) userdata = *question;
+    if (ret_recalled != NULL)
+        *ret_recalled = (Recalled){.is_partly = true};
+    return RECALL_ANSWERED;
+}
+
+/* Who asks it for lines leaves out those of whom they ignore. */
+START_TEST(test_asked)
+{
+    static const char *const LINES[] = {"/history today", "/history 200", "/search tea"};
+    Harness *harness = harness_new(NULL, 2);
+    Client *alice = client_named(harness, "alice");
+    Recall asked;
+
+    harness->chat->recall = recall;
+    harness->chat->recall_userdata = &asked;
+    client_say(harness, alice, "/ignore bob");
+    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
+        (void) client_take(alice);
+        client_say(harness, alice, "%s", LINES[i]);
+        ck_assert_uint_eq(asked.ignored[0].hash, hash_of("bob"));
+        ck_assert_uint_eq(asked.ignored[0].kinds, 0);
+        ck_assert_uint_eq(asked.ignored[1].hash, 0);
+        ck_assert_int_eq(strstr(client_take(alice), ", as far as could be looked in a short time.\n") != NULL,
+                         i != 1);
+    }
+    client_say(harness, alice, "/seen bob");
+    ck_assert_uint_eq(asked.ignored[0].hash, 0);
+    harness_free(harness);
+}
+END_TEST
+
 /* Against a list of names. */
 START_TEST(test_random)
 {
@@ -428,4 +493,4 @@ END_TEST
 
 UNIT_MAIN("ignore", test_max, test_lowered, test_has, test_heard, test_renamed, test_history, test_impostor,
           test_kinds, test_address, test_address_written, test_address_refused, test_next_in_place,
-          test_random)
+          test_names, test_asked, test_random)

@@ -405,6 +405,34 @@ START_TEST(test_first_goes)
 }
 END_TEST
 
+/* Whom she ignores fay does not read again: not when she comes back, nor in the archive. */
+START_TEST(test_ignored)
+{
+    static const char *const LINES[] = {"/history today", "/history 200", "/search words"};
+    Scene *scene = scene_new();
+    Client *fay = scene_account(scene, "fay", 1001), *bob = client_named(scene->harness, "bob");
+    const char *heard;
+
+    (void) scene_hear(scene, fay, "/ignore bob");
+    scene_say(scene, "words of alice");
+    client_say(scene->harness, bob, "words of bob");
+    client_say(scene->harness, fay, "/quit");
+    TURN_UNTIL(scene, is_written(scene));
+    begin_anew(scene, "");
+    ck_assert_ptr_nonnull(strstr(client_take(scene_account(scene, "otto", 1002)), "words of bob"));
+    fay = scene_account(scene, "fay", 1001);
+    heard = client_take(fay);
+    ck_assert_ptr_nonnull(strstr(heard, "words of alice"));
+    ck_assert_ptr_null(strstr(heard, "words of bob"));
+    for (size_t i = 0; i < N_ELEMENTS(LINES); i++) {
+        heard = scene_hear(scene, fay, LINES[i]);
+        ck_assert_msg(strstr(heard, "words of alice") != NULL && strstr(heard, "words of bob") == NULL,
+                      "%s: %s", LINES[i], heard);
+    }
+    scene_free(scene);
+}
+END_TEST
+
 /* A message in a file that was tampered with, longer than one may be, is cut between characters: the next
  * process takes the state. */
 START_TEST(test_long_message)
@@ -551,4 +579,4 @@ END_TEST
 UNIT_MAIN("remember", test_mail, test_person, test_person_in_trouble, test_taken_back_while_off,
           test_undo_archived, test_undo_recalled, test_removed, test_off_and_on, test_off_while_locked,
           test_rules_unread, test_astray, test_told_once, test_first_goes, test_long_message,
-          test_came_while_off, test_rest_in_trouble, test_refused, test_given_up)
+          test_came_while_off, test_ignored, test_rest_in_trouble, test_refused, test_given_up)
