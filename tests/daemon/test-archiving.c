@@ -277,6 +277,43 @@ START_TEST(set_at_once)
 }
 END_TEST
 
+/* Who comes again is greeted by what they have set: none of the history is from whom they ignore. In the
+ * archive it is not found either. */
+START_TEST(set_before_the_greeting)
+{
+    Daemon *daemon = daemon_start(LISTENERS, .has_archive = true);
+    Client *alice = client_connect_as(daemon, "alice"), *bob = client_connect_as(daemon, "bob");
+    Client *self = self_connect(daemon, LOCAL);
+
+    client_say(self, "/ignore bob");
+    client_expect(self, "-- You ignore bob now.{any}");
+    client_say(self, "/set mark ascii");
+    client_expect(self, "-- mark is ascii now.");
+    client_say(bob, "words of bob");
+    client_sync(bob);
+    client_say(alice, "words of alice");
+    client_sync(alice);
+    client_close(self);
+    client_expect(alice, "-- %s" MARK " has left", self_name());
+    for (unsigned round = 0; round < 2; round++) {
+        if (round > 0) {
+            daemon_end(daemon);
+            daemon_close_clients(daemon);
+            daemon_start_again(daemon);
+        }
+        self = client_open(daemon, .listener = LOCAL);
+        client_expect_next(self, "-- Welcome to {any} You are %s+; {any}", self_name());
+        client_expect_next(self, "[{time}] <alice> words of alice");
+        client_say(self, "/search words");
+        client_expect_next(self, "-- {any} #lobby <alice> words of alice");
+        client_say(self, "/history today");
+        client_expect_next(self, "-- {any} #lobby <alice> words of alice");
+        client_sync(self);
+    }
+    daemon_stop(daemon);
+}
+END_TEST
+
 SUITE_MAIN("archiving", {what_is_said, 0}, {it_is_there_soon, 0}, {deaths_at_any_time, 0}, {restarts, 0},
            {the_past_of_the_lobby, 0}, {deleting, 0}, {bans, 0}, {off_for_a_while, 0}, {off_and_on, 0},
-           {set_at_once, 0})
+           {set_at_once, 0}, {set_before_the_greeting, 0})

@@ -168,7 +168,7 @@ END_TEST
 /* As many as one may ignore. */
 START_TEST(test_many)
 {
-    Recall last = question_of(RECALL_LAST, 1);
+    Recall last = question_of(RECALL_LAST, 2);
     World world;
     char nick[8];
 
