@@ -105,15 +105,17 @@ static HistoryKind parse_history(const Chat *chat, uint32_t session, Arguments a
     return HISTORY_DAY;
 }
 
-/* How many of the room's last lines the transcript has, up to `max`. */
+/* How many of the room's last `max` lines the transcript has for them. */
 static uint32_t count_last(const Chat *chat, uint32_t session, uint32_t max)
 {
     const RoomRecord *room = &chat->state.rooms[session_record(chat, session)->current_room];
     const Entry *entry = transcript_at(&chat->transcript, room->last_said);
     uint32_t n = 0;
 
-    for (; entry != NULL && n < max; n++)
+    for (uint32_t i = 0; entry != NULL && i < max; i++) {
+        n += !entry->is_taken_back && !ignore_has(chat, session, entry);
         entry = transcript_at(&chat->transcript, entry->prev);
+    }
     return n;
 }
 

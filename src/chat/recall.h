@@ -74,7 +74,6 @@ typedef struct Recalled {
     const char *trouble; /* a sentence without its full stop on why there is no answer; NULL: there is one */
     const char *bytes;   /* valid until the next question; aligned to 8 */
     size_t n;
-    uint32_t n_lines; /* up to the end of this page, of text or left out; 0: there is no text */
     bool is_more;     /* there is one more page */
     bool is_partly;   /* there was no time to look at everything */
 } Recalled;

@@ -102,7 +102,7 @@ static int put_line(void *userdata, const ArchiveLine *line)
     if (answer->n_seen++ < first)
         return 0;
     if (answer->n_seen > first + answer->recall->n) {
-        answer->is_more = first + answer->recall->n < ARCHIVE_ROWS_MAX;
+        answer->is_more = true;
         return 0;
     }
     make_room(answer);
@@ -592,8 +592,7 @@ int answer_question(Archive *archive, const Question *question, Recalled *ret_re
     *ret_recalled = (Recalled){.bytes = answer.bytes,
                                .n = answer.n,
                                .is_more = answer.is_more,
-                               .is_partly = answer.is_partly,
-                               .n_lines = answer.n > 0 ? answer.n_given : 0};
+                               .is_partly = answer.is_partly};
     *ret_memory = answer.bytes;
     return error_trace(r);
 }

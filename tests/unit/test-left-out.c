@@ -79,7 +79,7 @@ START_TEST(test_pages)
 }
 END_TEST
 
-/* The last page that there may be. */
+/* The last page that there may be, and a line more. */
 START_TEST(test_last_page)
 {
     Recall between = question_of(RECALL_BETWEEN, RECALL_PAGE),
@@ -90,25 +90,25 @@ START_TEST(test_last_page)
     world_begin(&world);
     world_say(&world, 500);
     world_say_as(&world, "bob", false, 1100);
-    world_say(&world, RECALL_PAGE * RECALL_PAGES - 500 + 1);
+    for (unsigned i = 1; i < RECALL_PAGE * RECALL_PAGES / 500; i++)
+        world_say(&world, 500);
+    world_say(&world, 1);
     for (unsigned i = 0; i < RECALL_PAGE; i++) {
         up[i] = 1100 + RECALL_PAGE * (RECALL_PAGES - 1) + i;
         down[i] = RECALL_PAGE - i;
     }
     between.page = search.page = RECALL_PAGES;
-    expect_lines(&world, &between, up, RECALL_PAGE, false);
-    expect_lines(&world, &search, down, RECALL_PAGE, false);
+    expect_lines(&world, &between, up, RECALL_PAGE, true);
+    expect_lines(&world, &search, down, RECALL_PAGE, true);
     world_end(&world);
 }
 END_TEST
 
-/* The last lines, however much somebody else has said in between. They are counted with those that are left
- * out behind the first: so it is known whether that is more than somebody else has. */
+/* The last lines, however much somebody else has said in between. */
 START_TEST(test_last)
 {
     static const unsigned all[] = {1, 2, 403, 404, 1405};
     Recall last = question_of(RECALL_LAST, 3);
-    Recalled recalled;
     World world;
 
     world_begin(&world);
@@ -124,13 +124,9 @@ START_TEST(test_last)
 
         last.n = n;
         expect_lines(&world, &last, all + N_ELEMENTS(all) - n_there, n_there, false);
-        world_ask(&world, &last, &recalled);
-        ck_assert_uint_eq(recalled.n_lines, 1413 - all[N_ELEMENTS(all) - n_there]);
     }
     last.ignored[0] = ignored("alice", 0);
     expect_lines(&world, &last, NULL, 0, false);
-    world_ask(&world, &last, &recalled);
-    ck_assert_uint_eq(recalled.n_lines, 0);
     world_end(&world);
 }
 END_TEST
