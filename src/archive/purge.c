@@ -263,6 +263,13 @@ static int forget_step(Archive *archive, void *what)
     return 0;
 }
 
+/* Of which nothing is left; `more` is one more condition. */
+#define DELETE_ROOMS(more)                                                                                   \
+    "DELETE FROM rooms WHERE id IN (SELECT id FROM rooms WHERE NOT is_kept" more                             \
+    " AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.room = rooms.id)"                                      \
+    " AND id NOT IN (SELECT room FROM invites)"                                                              \
+    " AND id NOT IN (SELECT last_room FROM people WHERE last_room IS NOT NULL) ORDER BY id LIMIT ?1)"
+
 /* Rules that have ended, and rooms that nobody speaks of. */
 static int tidy_step(Archive *archive, void *what)
 {
@@ -271,13 +278,8 @@ static int tidy_step(Archive *archive, void *what)
 
     r = SQL_RUN(archive, "DELETE FROM rules WHERE until <> 0 AND until <= ?1", SQL_INT(*now));
     if (r == 0)
-        r = sql_run_values(archive,
-                           "DELETE FROM rooms WHERE NOT is_kept AND topic IS NULL"
-                           " AND NOT EXISTS (SELECT 1 FROM lines WHERE lines.room = rooms.id)"
-                           " AND id NOT IN (SELECT room FROM invites)"
-                           " AND id NOT IN (SELECT last_room FROM people WHERE last_room IS NOT NULL)",
-                           NULL, 0);
-    return error_trace(r);
+        r = SQL_RUN(archive, DELETE_ROOMS(" AND topic IS NULL"), SQL_INT(STEP_LINES));
+    return r == 0 && sqlite3_changes(archive->db) > 0 ? ARCHIVE_MORE : error_trace(r);
 }
 
 /* MaxSize= */
@@ -331,26 +333,23 @@ static int shed(Archive *archive, Part *part, const Size *size, uint64_t max_siz
 }
 
 /* Before anything that was said: who came and said nothing, and topics of rooms that are gone; anybody can
- * make any number of both. */
+ * make any number of both. Those that came first go first, in the order of the table, so that no step looks
+ * at all. */
 static int shed_litter(Archive *archive)
 {
     static const char *const SQL[] = {
-        "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE " OF_NO_LINE
-        " ORDER BY last_seen LIMIT ?1)",
+        "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE " OF_NO_LINE " ORDER BY id LIMIT ?1)",
+        DELETE_ROOMS(""),
         "UPDATE rooms SET " NO_TOPIC " WHERE id IN (SELECT id FROM rooms WHERE " OF_NO_ROOM
-        " ORDER BY topic_wall LIMIT ?1)",
+        " ORDER BY id LIMIT ?1)",
     };
-    int64_t now = 0;
 
     for (size_t i = 0; i < N_ELEMENTS(SQL); i++) {
         int r = SQL_RUN(archive, SQL[i], SQL_INT(STEP_LINES));
-        bool is_done = r == 0 && sqlite3_changes(archive->db) > 0;
 
-        if (is_done && i > 0)
-            r = tidy_step(archive, &now);
         if (r != 0)
             return error_trace(r);
-        if (is_done) {
+        if (sqlite3_changes(archive->db) > 0) {
             archive->is_unclean = true;
             return ARCHIVE_MORE;
         }
