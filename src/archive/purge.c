@@ -332,10 +332,23 @@ static int shed(Archive *archive, Part *part, const Size *size, uint64_t max_siz
     return r == 0 ? ARCHIVE_MORE : error_trace(r);
 }
 
+/* The size is known once everything that is deleted has left the index, so that is first. */
+static int look_at_size(Archive *archive, const uint64_t *max_size, Size *ret_size, bool *ret_is_too_large)
+{
+    int r;
+
+    r = clean_step(archive, NULL);
+    if (r == 0)
+        r = measure_file(archive, ret_size);
+    if (r == 0)
+        *ret_is_too_large = (ret_size->pages - ret_size->unused) * ret_size->page > *max_size;
+    return error_trace(r);
+}
+
 /* Before anything that was said: who came and said nothing, and topics of rooms that are gone; anybody can
  * make any number of both. Those that came first go first, in the order of the table, so that no step looks
  * at all. */
-static int shed_litter(Archive *archive)
+static int litter_step(Archive *archive, void *what)
 {
     static const char *const SQL[] = {
         "DELETE FROM people WHERE id IN (SELECT id FROM people WHERE " OF_NO_LINE " ORDER BY id LIMIT ?1)",
@@ -343,10 +356,15 @@ static int shed_litter(Archive *archive)
         "UPDATE rooms SET " NO_TOPIC " WHERE id IN (SELECT id FROM rooms WHERE " OF_NO_ROOM
         " ORDER BY id LIMIT ?1)",
     };
+    bool is_too_large;
+    Size size;
+    int r;
 
+    r = look_at_size(archive, what, &size, &is_too_large);
+    if (r != 0 || !is_too_large)
+        return error_trace(r);
     for (size_t i = 0; i < N_ELEMENTS(SQL); i++) {
-        int r = SQL_RUN(archive, SQL[i], SQL_INT(STEP_LINES));
-
+        r = SQL_RUN(archive, SQL[i], SQL_INT(STEP_LINES));
         if (r != 0)
             return error_trace(r);
         if (sqlite3_changes(archive->db) > 0) {
@@ -357,22 +375,16 @@ static int shed_litter(Archive *archive)
     return 0;
 }
 
-/* The size is known once everything that is deleted has left the index, so that is first. */
 static int shed_step(Archive *archive, void *what)
 {
     const uint64_t *max_size = what;
+    bool is_too_large;
     Size size = {0};
     Part part;
     int r;
 
-    r = clean_step(archive, NULL);
-    if (r != 0)
-        return error_trace(r);
-    r = measure_file(archive, &size);
-    if (r != 0 || (size.pages - size.unused) * size.page <= *max_size)
-        return error_trace(r);
-    r = shed_litter(archive);
-    if (r != 0)
+    r = look_at_size(archive, max_size, &size, &is_too_large);
+    if (r != 0 || !is_too_large)
         return error_trace(r);
     r = part_after(archive, 0, &part);
     if (r == 0 && part.number != 0)
@@ -420,6 +432,8 @@ int archive_purge(Archive *archive, const ArchivePurge *purge)
         r = run_steps(archive, forget_step, &before, deadline);
     if (r == 0)
         r = run_steps(archive, tidy_step, &now, deadline);
+    if (r == 0 && max_size != 0)
+        r = run_steps(archive, litter_step, &max_size, deadline);
     if (r == 0 && max_size != 0)
         r = run_steps(archive, shed_step, &max_size, deadline);
     if (r == 0)

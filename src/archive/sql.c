@@ -49,11 +49,13 @@ static int classify_io(sqlite3 *db, int code)
 
 static int classify_open(sqlite3 *db)
 {
+    const char *path = sqlite3_db_filename(db, "main"); /* NULL: it was never open */
+
     switch (sqlite3_system_errno(db)) {
     case ENOENT:
     case ENOTDIR:
         /* It is there, and what belongs to it can not be made. */
-        return access(sqlite3_db_filename(db, "main"), F_OK) == 0 ? ARCHIVE_READONLY : ARCHIVE_ABSENT;
+        return path != NULL && access(path, F_OK) == 0 ? ARCHIVE_READONLY : ARCHIVE_ABSENT;
     case EACCES:
     case EPERM:
     case EROFS:

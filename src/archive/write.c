@@ -202,35 +202,56 @@ int archive_put_take_back_said(Archive *archive, const ArchiveLine *line, size_t
 
 typedef struct Newest {
     uint64_t ids[LIMIT_DELETED];
-    unsigned n;
+    unsigned n, n_max;
+    const ArchiveWho *who; /* NULL: of whoever has that name */
 } Newest;
 
 static int newest_add(void *userdata, const ArchiveLine *line)
 {
     Newest *newest = userdata;
 
-    newest->ids[newest->n++] = line->id;
+    const ArchiveWho *who = newest->who;
+
+    if (newest->n < newest->n_max && (who == NULL || (line->who.is_verified && line->who.uid == who->uid)))
+        newest->ids[newest->n++] = line->id;
     return 0;
 }
 
-int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n, uint64_t since)
+static int delete_newest(Archive *archive, const Name *room, const Name *nick, ArchiveSearch *search,
+                         Newest *newest)
 {
-    Newest newest = {.n = 0};
     NameKey room_key, nick_key;
-    ArchiveSearch search = {
-        .words = "", .room = &room_key, .nick = &nick_key, .since = since, .before = ARCHIVE_ID_END};
     ArchivePage page;
     int r;
 
-    search.n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED);
+    search->words = "";
+    search->room = &room_key;
+    search->nick = &nick_key;
+    search->before = ARCHIVE_ID_END;
     if (!fold(room, &room_key) || !fold(nick, &nick_key))
         return error_origin(-EINVAL);
     r = begin(archive);
     if (r == 0)
-        r = archive_search(archive, &search, newest_add, &newest, &page);
-    for (unsigned i = 0; i < newest.n && r == 0; i++)
-        r = archive_put_take_back(archive, newest.ids[i]);
+        r = archive_search(archive, search, newest_add, newest, &page);
+    for (unsigned i = 0; i < newest->n && r == 0; i++)
+        r = archive_put_take_back(archive, newest->ids[i]);
     return error_trace(r);
+}
+
+int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n)
+{
+    Newest newest = {.n_max = LIMIT_DELETED};
+    ArchiveSearch search = {.n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED)};
+
+    return error_trace(delete_newest(archive, room, nick, &search, &newest));
+}
+
+int archive_put_undone(Archive *archive, const Name *room, const ArchiveWho *who, uint64_t since)
+{
+    Newest newest = {.n_max = 1, .who = who};
+    ArchiveSearch search = {.since = since, .n_max = ARCHIVE_ROWS_MAX};
+
+    return error_trace(delete_newest(archive, room, &who->nick, &search, &newest));
 }
 
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall)

@@ -82,7 +82,9 @@ int archive_put_take_back(Archive *archive, uint64_t id);
  * bytes. If there are several like it, the newest. */
 int archive_put_take_back_said(Archive *archive, const ArchiveLine *line, size_t n_text);
 /* The same of the newest that somebody said in a room: `n` lines, at most LIMIT_DELETED. */
-int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n, uint64_t since);
+int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n);
+/* The newest line of the owner of that account in that room, if it is no older. */
+int archive_put_undone(Archive *archive, const Name *room, const ArchiveWho *who, uint64_t since);
 /* Somebody came or left. */
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall);
 int archive_put_topic(Archive *archive, const ArchiveTopic *topic);

@@ -51,23 +51,25 @@ static void take_back(Chat *chat, uint32_t room, const Entry *entry)
 }
 
 /* The archive hears of it after all that was said, so what it has left of theirs is older. */
-static void delete_archived(Chat *chat, uint32_t room, const Name *nick, uint64_t n, uint64_t since)
+static void delete_archived(Chat *chat, uint32_t room, const NoteDeleted *what)
 {
     Note note;
 
     memset(&note, 0, sizeof note);
     note.kind = NOTE_DELETED;
-    note.deleted.n = n;
-    note.deleted.nick = *nick;
-    note.deleted.since = since;
+    note.deleted = *what;
     note_append(chat, room, SLOT_NONE, &note);
 }
 
-/* The name of an account is nobody else's, so the archive can be told of the last thing that is not in
+/* Of accounts it is known who said something, so the archive can be told of the last thing that is not in
  * memory. */
 static void undo_archived(Chat *chat, uint32_t session, uint32_t room)
 {
-    delete_archived(chat, room, &session_record(chat, session)->nick, 1, chat->wall - UNDO_USEC);
+    const SessionRecord *record = session_record(chat, session);
+    const NoteDeleted last = {
+        .n = 1, .nick = record->nick, .since = chat->wall - UNDO_USEC, .uid = record->peer.uid};
+
+    delete_archived(chat, room, &last);
     chat_reply(
         chat, session,
         "Nothing that you have said in #%s is in memory. If the archive has something of the last five "
@@ -200,7 +202,7 @@ int command_delete(Chat *chat, uint32_t session, Arguments arguments)
     if (chat->recall != NULL && person_is_operator(chat, session))
         n_older = (unsigned) n - n_deleted;
     if (n_older > 0)
-        delete_archived(chat, room, &nick, n_older, 0);
+        delete_archived(chat, room, &(NoteDeleted){.n = n_older, .nick = nick});
     if (n_deleted + n_older > 0)
         tell_deleted(chat, session, room, &nick, n_deleted, n_older);
     else

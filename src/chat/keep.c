@@ -179,7 +179,7 @@ void keep_note(Chat *chat, uint32_t room)
 {
     const InviteRecord *invite = NULL;
 
-    if (chat->state.rooms[room].created_wall == 0)
+    if (chat->state.rooms[room].created_wall == 0 || (chat->state.rooms[room].flags & ROOM_CLOSING))
         return;
     chat_reserve(chat, SLOT_NONE);
     if (keep_is_kept(chat, room))
@@ -279,7 +279,8 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
 /* Of two rooms that belong to nobody nothing else says that they are not one. */
 static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
 {
-    return (recalled->flags & ROOM_SECRET) && recalled->founder.n == 0 && !(record->flags & ROOM_FOUNDED);
+    return (recalled->flags & ROOM_SECRET) && recalled->founder.n == 0 &&
+           !(record->flags & (ROOM_FOUNDED | ROOM_RECALLED));
 }
 
 int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
@@ -301,7 +302,7 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
     }
     record = state_edit_room(&chat->state, room);
     if (record->flags != 0) {
-        if (is_another(record, recalled))
+        if (room != ROOM_LOBBY && is_another(record, recalled))
             note_append(chat, room, SLOT_NONE, &another);
         return 0;
     }
@@ -311,6 +312,8 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         record->flags |= ROOM_STRANGERS;
         chat->has_strangers = true;
     }
+    if (room != ROOM_LOBBY)
+        record->flags |= ROOM_RECALLED;
     if (room != ROOM_LOBBY && recalled->founder.n > 0) {
         record->flags |= ROOM_FOUNDED;
         record->founder = recalled->founder;

@@ -44,7 +44,7 @@ static size_t note_size(const Note *note)
     }
 }
 
-uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
+static uint64_t append(Chat *chat, uint32_t room, const Name *name, uint32_t from, const Note *note)
 {
     EntryDraft draft = {
         .kind = ENTRY_NOTE,
@@ -55,13 +55,23 @@ uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
         .text_n = note_size(note),
     };
 
-    if (room != SLOT_NONE) {
-        draft.room_name = chat->state.rooms[room].name.bytes;
-        draft.room_name_n = chat->state.rooms[room].name.n;
+    if (name != NULL) {
+        draft.room_name = name->bytes;
+        draft.room_name_n = name->n;
     }
     chat_draft_from(chat, &draft, from);
     draft.from = draft.from_hash = 0; /* who it is matters, and not which of their connections */
     return transcript_append(&chat->transcript, &draft);
+}
+
+uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note)
+{
+    return append(chat, room, room != SLOT_NONE ? &chat->state.rooms[room].name : NULL, from, note);
+}
+
+uint64_t note_append_named(Chat *chat, const Name *room, const Note *note)
+{
+    return append(chat, SLOT_NONE, room, SLOT_NONE, note);
 }
 
 size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry)

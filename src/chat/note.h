@@ -104,7 +104,8 @@ typedef struct NoteTakenBack {
 typedef struct NoteDeleted {
     uint64_t n; /* lines */
     Name nick;
-    uint64_t since; /* usec since the epoch: not what is older */
+    uint64_t since; /* usec since the epoch: not what is older; not 0: only what the owner of `uid` said */
+    uint32_t uid;
 } NoteDeleted;
 
 typedef struct NoteRules {
@@ -131,6 +132,8 @@ typedef struct Note {
 
 /* From a session, about a room; either may be SLOT_NONE. Returns its position. Belongs to a transaction. */
 uint64_t note_append(Chat *chat, uint32_t room, uint32_t from, const Note *note);
+/* About a room of that name, which may be gone. */
+uint64_t note_append_named(Chat *chat, const Name *room, const Note *note);
 /* A note about a room of that name, for which there is memory of ENTRY_MAX_BYTES. Returns its size. */
 size_t note_write(const Note *note, uint64_t pos, uint64_t wall, const Name *room, Entry *ret_entry);
 /* False: the entry has no note in it that could be right. */

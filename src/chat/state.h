@@ -193,6 +193,7 @@ enum {
     ROOM_TOPIC_LOCKED = 1 << 3,
     ROOM_CLOSING = 1 << 4,   /* has been closed, and still has people to be put out */
     ROOM_STRANGERS = 1 << 5, /* turned out to be locked, and who may not be in it is still to be put out */
+    ROOM_RECALLED = 1 << 6,  /* it is the one that the archive had; from layout 6 on */
     ROOM_SECRET = ROOM_LOCKED | ROOM_HIDDEN,                  /* what is said there is not for everybody */
     ROOM_SET = ROOM_LOCKED | ROOM_HIDDEN | ROOM_TOPIC_LOCKED, /* what a founder sets */
 };

@@ -198,7 +198,6 @@ static int put_last(Archive *archive, Collected *answer)
         return error_trace(
             archive_last_lines(archive, &recall->room, ARCHIVE_ID_END, recall->n, put_line, answer));
     r = find_last(archive, answer, &span.first_id);
-    answer->deadline = clock_monotonic() + ARCHIVIST_BUDGET_USEC;
     if (r == 0 && span.first_id != ARCHIVE_ID_END)
         r = put_between(archive, &span, answer);
     answer->is_more = false; /* said since the look */
@@ -589,10 +588,8 @@ int answer_question(Archive *archive, const Question *question, Recalled *ret_re
                         .deadline = clock_monotonic() + ARCHIVIST_BUDGET_USEC};
     int r = collect(archive, &question->recall, &answer);
 
-    *ret_recalled = (Recalled){.bytes = answer.bytes,
-                               .n = answer.n,
-                               .is_more = answer.is_more,
-                               .is_partly = answer.is_partly};
+    *ret_recalled = (Recalled){
+        .bytes = answer.bytes, .n = answer.n, .is_more = answer.is_more, .is_partly = answer.is_partly};
     *ret_memory = answer.bytes;
     return error_trace(r);
 }

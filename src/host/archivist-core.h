@@ -64,7 +64,8 @@ struct Core {
 
 static inline bool question_is_search(const Question *question)
 {
-    return question->recall.kind == RECALL_SEARCH;
+    /* What is left out is searched for, too. */
+    return question->recall.kind == RECALL_SEARCH || question->recall.ignored[0].hash != 0;
 }
 
 /* All with the lock held: */

@@ -202,6 +202,15 @@ static int put_taken_back(Writing *writing, const Name *room, const NoteTakenBac
     return error_trace(archive_put_take_back_said(archive, &line, sizeof note->text));
 }
 
+static int put_deleted(Archive *archive, const Name *room, const NoteDeleted *note)
+{
+    const ArchiveWho who = {.nick = note->nick, .is_verified = true, .uid = note->uid};
+
+    if (note->since != 0)
+        return error_trace(archive_put_undone(archive, room, &who, note->since));
+    return error_trace(archive_put_deleted(archive, room, &note->nick, note->n));
+}
+
 /* Whoever makes a room of that name is not to be told what was said there when it was not for everybody. */
 static int put_room_closed(Writing *writing, const Entry *entry, const Name *room, const NoteRoom *note)
 {
@@ -276,8 +285,7 @@ static int put_note(Writing *writing, const Entry *entry)
     case NOTE_TAKEN_BACK:
         return error_trace(put_taken_back(writing, &room, &note.taken_back));
     case NOTE_DELETED:
-        return error_trace(
-            archive_put_deleted(archive, &room, &note.deleted.nick, note.deleted.n, note.deleted.since));
+        return error_trace(put_deleted(archive, &room, &note.deleted));
     case NOTE_RULES:
         return error_trace(archive_put_rules_kept(archive, note.rules.numbers, note.rules.n));
     default:
@@ -504,9 +512,12 @@ static void tidy(Writing *writing, const ArchivistSettings *settings)
                                 .max_size = settings->max_size,
                                 .now = clock_wall(),
                                 .budget = PURGE_BUDGET_USEC};
-    bool is_due = clock_monotonic() >= writing->next_purge || has_new_settings(writing, settings);
+    bool is_due;
     int r = 0;
 
+    if (has_new_settings(writing, settings))
+        writing->next_purge = clock_monotonic();
+    is_due = clock_monotonic() >= writing->next_purge;
     writing->purged_by = *settings;
     if (archive_is_unclean(writing->archive))
         r = archive_clean(writing->archive, PURGE_BUDGET_USEC);

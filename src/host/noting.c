@@ -6,7 +6,6 @@
 #include "chat/keep.h"
 #include "chat/mail.h"
 #include "chat/note.h"
-#include "chat/room.h"
 #include "chat/rule.h"
 #include "chat/session.h"
 #include "host/giving.h"
@@ -53,7 +52,6 @@ static void note_person(Chat *chat, uint32_t session)
 static bool note_taken_back(Chat *chat, uint64_t *pos)
 {
     const Entry *entry;
-    uint32_t room;
     Name name;
     Note note;
 
@@ -68,9 +66,8 @@ static bool note_taken_back(Chat *chat, uint64_t *pos)
         note_of_taken_back(entry, &note);
         name = (Name){.n = entry->room_n};
         memcpy(name.bytes, entry_room(entry), entry->room_n);
-        room = room_find(chat, &name);
         chat_reserve(chat, SLOT_NONE);
-        note_append(chat, room, SLOT_NONE, &note);
+        note_append_named(chat, &name, &note);
         chat_commit(chat);
         if (chat_turn_is_full(chat))
             return false;

@@ -342,7 +342,7 @@ static void delete_newest(Fixture *fixture, const char *room, const char *nick, 
 {
     const Name in = fixture_name(room), who = fixture_name(nick);
 
-    ck_assert_int_eq(archive_put_deleted(fixture->archive, &in, &who, n, 0), 0);
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &in, &who, n), 0);
 }
 
 static int64_t count_lines(Fixture *fixture, unsigned n)
@@ -376,8 +376,8 @@ START_TEST(test_deleted)
     ck_assert_int_eq(count_lines(fixture, 65), 61 - 2 * LIMIT_DELETED);
     delete_newest(fixture, "lobby", "bob", UINT64_MAX);
     ck_assert_int_eq(count_lines(fixture, 66), 2);
-    ck_assert_int_eq(archive_put_deleted(fixture->archive, &no_name, &bob, 1, 0), -EINVAL);
-    ck_assert_int_eq(archive_put_deleted(fixture->archive, &bob, &no_name, 1, 0), -EINVAL);
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &no_name, &bob, 1), -EINVAL);
+    ck_assert_int_eq(archive_put_deleted(fixture->archive, &bob, &no_name, 1), -EINVAL);
     ck_assert_int_eq(count_lines(fixture, 67), 2);
     fixture_expect_found(fixture, "stays", "62 lobby <alice!1000> stays\n61 walks <bob> stays\n");
     fixture_free(fixture);

@@ -6,7 +6,8 @@
  * the archive could not be read, or is another file: nobody is told of the one who may only know the other.
  */
 
-#include "chat/over.h"
+#include "chat/keep.h"
+#include "host/noting.h"
 #include "unit/other-file-fixture.h"
 
 #define PEN "the tea of the pen"
@@ -208,6 +209,63 @@ START_TEST(test_of_nobody)
 }
 END_TEST
 
+/* The process dies after the room has come back, before it is written down that all have. */
+START_TEST(test_of_nobody_after_death)
+{
+    Scene *scene = scene_new();
+    Client *root = scene_account(scene, "root", 0);
+    StateHeader *header;
+
+    (void) scene_hear(scene, scene->alice, "/join #den");
+    (void) scene_hear(scene, root, "/join #den");
+    (void) scene_hear(scene, root, "/lock");
+    (void) scene_hear(scene, scene->alice, SECRET);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
+    scene_open(scene);
+    ck_assert(has_room(scene, "den"));
+    header = scene->harness->chat->state.header;
+    remember_close(&scene->server, false);
+    header->archive.recalled = PAST_UNKNOWN;
+    memset(header->archive_file, 0, sizeof header->archive_file);
+    header->is_noting = true;
+    scene_serve(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT is_kept FROM rooms WHERE key = 'den'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
+    scene_forget(scene);
+}
+END_TEST
+
+/* A topic of one that is being closed is not told once more: nobody would take it away again. */
+START_TEST(test_topic_of_closing)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene), *otto;
+    Chat *chat = scene->harness->chat;
+    const Name den = fixture_name("den");
+
+    (void) scene_hear(scene, fay, "/topic the secret topic");
+    TURN_UNTIL(scene, is_written(scene));
+    noting_begin(&scene->server); /* as when it has missed something */
+    chat_reserve(chat, fay->session);
+    keep_close(chat, room_find(chat, &den), fay->session);
+    chat_commit(chat);
+    remember_tick(&scene->server); /* the end of the turn of /close */
+    scene_turn(scene);
+    TURN_UNTIL(scene, !has_room(scene, "den"));
+    scene_say(scene, "x");
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/join #den"), "the secret topic"));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE topic LIKE '%secret%'"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
 /* What that costs is told to the log. */
 START_TEST(test_given_while_unknown)
 {
@@ -257,4 +315,4 @@ END_TEST
 
 UNIT_MAIN("namesake", test_closed_before_other_file, test_closed_while_unknown, test_closed_after_turned_on,
           test_other_is_kept, test_join_of_a_locked_one, test_join_after_other_file, test_of_nobody,
-          test_given_while_unknown, test_topics)
+          test_of_nobody_after_death, test_topic_of_closing, test_given_while_unknown, test_topics)

@@ -301,5 +301,42 @@ START_TEST(test_crowd_after_death)
 }
 END_TEST
 
+static bool last_note(const Chat *chat, NoteKind kind, Note *ret_note)
+{
+    uint64_t pos = chat->state.header->tail;
+    const Entry *entry;
+    Note note;
+
+    while ((entry = transcript_read(&chat->transcript, &pos)) != NULL) {
+        if (entry->kind == ENTRY_NOTE && note_read(entry, &note) && note.kind == kind) {
+            *ret_note = note;
+            return true;
+        }
+        pos += entry->size;
+    }
+    return false;
+}
+
+/* No death: rooms of nobody, and more strangers than one turn may put out. */
+START_TEST(test_crowd_of_nobody)
+{
+    RecalledKept *kept = calloc(1, sizeof *kept);
+    Recalled recalled = {.bytes = (const char *) kept, .n = sizeof *kept};
+    Harness *harness = crowd_new(kept);
+    Note note;
+
+    for (unsigned i = 0; i < kept->n_rooms; i++) {
+        kept->rooms[i].founder = (Name){0};
+        kept->rooms[i].founder_uid = 0;
+        kept->rooms[i].flags &= ~(uint32_t) ROOM_FOUNDED;
+    }
+    while (!recall_kept(harness->chat, &recalled) || chat_turn_is_full(harness->chat))
+        harness_deliver(harness);
+    ck_assert(!last_note(harness->chat, NOTE_ROOM_CLOSED, &note));
+    harness_free(harness);
+    free(kept);
+}
+END_TEST
+
 UNIT_MAIN("recall-kept", test_come_back, test_other_founder, test_tampered, test_too_many, test_kept_of,
-          test_crowd, test_crowd_after_death, test_secrets)
+          test_crowd, test_crowd_of_nobody, test_crowd_after_death, test_secrets)

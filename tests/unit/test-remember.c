@@ -80,83 +80,6 @@ START_TEST(test_person_in_trouble)
 }
 END_TEST
 
-/* What is taken back while it is off is not there when it is on again. */
-START_TEST(test_taken_back_while_off)
-{
-    Scene *scene = scene_new();
-    Client *bea = scene_account(scene, "bea", 1003);
-
-    (void) scene_hear(scene, bea, "one");
-    (void) scene_hear(scene, bea, "two");
-    (void) scene_hear(scene, bea, "three");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_turn_off(scene);
-    (void) scene_hear(scene, bea, "/undo");
-    (void) scene_hear(scene, bea, "meanwhile");
-    (void) scene_hear(scene, bea, "/undo");
-    harness_survive(scene->harness);
-    scene_serve(scene, true);
-    (void) scene_hear(scene, bea, "/undo");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text IN ('two', 'three')"), 0);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'one'"), 1);
-    scene_forget(scene);
-}
-END_TEST
-
-/* What is not in memory any more goes from the archive, if it is of the last five minutes. */
-START_TEST(test_undo_archived)
-{
-    static const char ANSWER[] = "-- Nothing that you have said in #lobby is in memory. If the archive has "
-                                 "something of the last five minutes, the last of it is deleted there.\n";
-    Scene *scene = scene_new();
-    Client *bea = scene_account(scene, "bea", 1003);
-
-    (void) scene_hear(scene, bea, "old");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    fixture_change(scene->world.fixture, "UPDATE lines SET wall = wall - 301000000");
-    scene_open(scene);
-    bea = scene_account(scene, "bea", 1003);
-    (void) scene_hear(scene, bea, "new");
-    for (unsigned i = 0; i < 300; i++)
-        client_say(scene->harness, scene->alice, "%01900u", i);
-    for (unsigned i = 0; i < 2; i++)
-        ck_assert_str_eq(scene_hear(scene, bea, "/undo"), ANSWER);
-    ck_assert_ptr_nonnull(strstr(scene_hear(scene, scene->alice, "/undo"), "-- Taken back"));
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'new'"), 0);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'old'"), 1);
-    scene_forget(scene);
-}
-END_TEST
-
-/* And what was said before a stop, of which the last lines are in memory again. */
-START_TEST(test_undo_recalled)
-{
-    Scene *scene = scene_new();
-    Client *bea = scene_account(scene, "bea", 1003);
-
-    (void) scene_hear(scene, bea, "before");
-    scene_say(scene, "of alice");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    scene_open(scene);
-    bea = scene_account(scene, "bea", 1003);
-    ck_assert_str_eq(scene_hear(scene, bea, "/undo"), "-- Taken back, but for who has read it: before\n");
-    /* A guest of that name may be another one. */
-    ck_assert_ptr_nonnull(strstr(scene_hear(scene, scene->alice, "/undo"), "!! You have said nothing"));
-    scene_say(scene, "after");
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'before'"), 0);
-    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = 'of alice'"), 1);
-    scene_forget(scene);
-}
-END_TEST
-
 /* The file is removed, with what is in force and was not said in this state: the next one knows it. */
 START_TEST(test_removed)
 {
@@ -576,7 +499,7 @@ START_TEST(test_given_up)
 }
 END_TEST
 
-UNIT_MAIN("remember", test_mail, test_person, test_person_in_trouble, test_taken_back_while_off,
-          test_undo_archived, test_undo_recalled, test_removed, test_off_and_on, test_off_while_locked,
-          test_rules_unread, test_astray, test_told_once, test_first_goes, test_long_message,
-          test_came_while_off, test_ignored, test_rest_in_trouble, test_refused, test_given_up)
+UNIT_MAIN("remember", test_mail, test_person, test_person_in_trouble, test_removed, test_off_and_on,
+          test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
+          test_long_message, test_came_while_off, test_ignored, test_rest_in_trouble, test_refused,
+          test_given_up)
