@@ -337,11 +337,11 @@ static int look_at_size(Archive *archive, const uint64_t *max_size, Size *ret_si
 {
     int r;
 
+    *ret_size = (Size){0};
     r = clean_step(archive, NULL);
     if (r == 0)
         r = measure_file(archive, ret_size);
-    if (r == 0)
-        *ret_is_too_large = (ret_size->pages - ret_size->unused) * ret_size->page > *max_size;
+    *ret_is_too_large = (ret_size->pages - ret_size->unused) * ret_size->page > *max_size;
     return error_trace(r);
 }
 

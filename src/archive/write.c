@@ -209,7 +209,6 @@ typedef struct Newest {
 static int newest_add(void *userdata, const ArchiveLine *line)
 {
     Newest *newest = userdata;
-
     const ArchiveWho *who = newest->who;
 
     if (newest->n < newest->n_max && (who == NULL || (line->who.is_verified && line->who.uid == who->uid)))
@@ -217,22 +216,25 @@ static int newest_add(void *userdata, const ArchiveLine *line)
     return 0;
 }
 
-static int delete_newest(Archive *archive, const Name *room, const Name *nick, ArchiveSearch *search,
+/* Of the `n_max` newest lines that were said under that name since then. */
+static int delete_newest(Archive *archive, const Name *room, const Name *nick, uint64_t since, unsigned n_max,
                          Newest *newest)
 {
     NameKey room_key, nick_key;
+    const ArchiveSearch search = {.words = "",
+                                  .room = &room_key,
+                                  .nick = &nick_key,
+                                  .since = since,
+                                  .before = ARCHIVE_ID_END,
+                                  .n_max = n_max};
     ArchivePage page;
     int r;
 
-    search->words = "";
-    search->room = &room_key;
-    search->nick = &nick_key;
-    search->before = ARCHIVE_ID_END;
     if (!fold(room, &room_key) || !fold(nick, &nick_key))
         return error_origin(-EINVAL);
     r = begin(archive);
     if (r == 0)
-        r = archive_search(archive, search, newest_add, newest, &page);
+        r = archive_search(archive, &search, newest_add, newest, &page);
     for (unsigned i = 0; i < newest->n && r == 0; i++)
         r = archive_put_take_back(archive, newest->ids[i]);
     return error_trace(r);
@@ -241,17 +243,16 @@ static int delete_newest(Archive *archive, const Name *room, const Name *nick, A
 int archive_put_deleted(Archive *archive, const Name *room, const Name *nick, uint64_t n)
 {
     Newest newest = {.n_max = LIMIT_DELETED};
-    ArchiveSearch search = {.n_max = (unsigned) MIN(n, (uint64_t) LIMIT_DELETED)};
+    unsigned n_max = n < LIMIT_DELETED ? (unsigned) n : LIMIT_DELETED;
 
-    return error_trace(delete_newest(archive, room, nick, &search, &newest));
+    return error_trace(delete_newest(archive, room, nick, 0, n_max, &newest));
 }
 
 int archive_put_undone(Archive *archive, const Name *room, const ArchiveWho *who, uint64_t since)
 {
     Newest newest = {.n_max = 1, .who = who};
-    ArchiveSearch search = {.since = since, .n_max = ARCHIVE_ROWS_MAX};
 
-    return error_trace(delete_newest(archive, room, &who->nick, &search, &newest));
+    return error_trace(delete_newest(archive, room, &who->nick, since, ARCHIVE_ROWS_MAX, &newest));
 }
 
 int archive_put_seen(Archive *archive, const ArchiveWho *who, uint64_t wall)
