@@ -245,8 +245,7 @@ static void damage(unsigned n)
     ck_assert_uint_gt(world.status.n_openings, n_openings);
     expect_aside(&world);
     say_again(&world, 201);
-    WAIT_UNTIL(&world, world.status.n_done_lines == 201);
-    ck_assert_int_eq(world.status.answer, 0);
+    WAIT_UNTIL(&world, world.status.n_done_lines == 201 && world.status.answer == 0);
     last.asker = 1;
     world_ask(&world, &last, &recalled);
     ck_assert_ptr_null(recalled.trouble);
@@ -287,8 +286,8 @@ START_TEST(test_damaged_for_who_asks)
     WAIT_UNTIL(&world, world.status.n_aside > 0 && world.status.is_open);
     expect_aside(&world);
     say_again(&world, 201);
-    WAIT_UNTIL(&world, world.status.n_done_lines == 201);
-    ck_assert_int_eq(world.status.answer, 0);
+    /* It may have been met by who tidies up, too, and then that has to go well. */
+    WAIT_UNTIL(&world, world.status.n_done_lines == 201 && world.status.answer == 0);
     world_stop(&world);
     world_end(&world);
 }
