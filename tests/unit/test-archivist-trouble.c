@@ -268,6 +268,26 @@ START_TEST(test_damaged_in_the_middle)
 }
 END_TEST
 
+/* What is tidied up at the beginning has been: the log is empty, and nobody is about to write to the file. */
+static bool is_at_rest(const World *world)
+{
+    char log[FIXTURE_PATH + 8];
+    struct stat status;
+
+    (void) snprintf(log, sizeof log, "%s-wal", world->fixture->path);
+    return world->status.is_open && stat(log, &status) == 0 && status.st_size == 0;
+}
+
+/* 200 lines that are in the file itself, so that what is done to it stays. */
+static void say_to_the_file(World *world)
+{
+    world_begin(world);
+    WAIT_UNTIL(world, is_at_rest(world));
+    world_say(world, 200);
+    WAIT_UNTIL(world, world->status.n_done_lines == 200);
+    neighbour_does(world, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 /* The writer has all that it needs in memory, and nothing to write: who asks comes across it. */
 START_TEST(test_damaged_for_who_asks)
 {
@@ -275,10 +295,7 @@ START_TEST(test_damaged_for_who_asks)
     Recalled recalled;
     World world;
 
-    world_begin(&world);
-    world_say(&world, 200);
-    WAIT_UNTIL(&world, world.status.n_done_lines == 200);
-    neighbour_does(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
+    say_to_the_file(&world);
     neighbour_does(&world, "damage 5");
     world_ask(&world, &last, &recalled);
     ck_assert_str_eq(recalled.trouble, archive_strerror(ARCHIVE_DAMAGED));
@@ -298,9 +315,7 @@ START_TEST(test_cut_off)
 {
     World world;
 
-    world_begin(&world);
-    world_say(&world, 200);
-    WAIT_UNTIL(&world, world.status.n_done_lines == 200);
+    say_to_the_file(&world);
     ck_assert_int_eq(truncate(world.fixture->path, 0), 0);
     world_say(&world, 1);
     WAIT_UNTIL(&world, world.status.n_aside > 0 && world.status.is_open);
