@@ -119,6 +119,14 @@ static void connection_set_blocked(Server *server, uint32_t session, bool is_blo
         connection_drop(server, session);
 }
 
+/* The connection was reset. What was said before it was ended, if it was, is whole. */
+static void connection_break(Connection *connection)
+{
+    connection->flags |= CONNECTION_BROKEN;
+    if ((connection->flags & CONNECTION_TCP) && liveness_has_fin(connection->fd))
+        connection->flags |= CONNECTION_HANGUP;
+}
+
 void connection_handle(Server *server, uint32_t session, uint32_t events)
 {
     Connection *connection = connection_of(server, session);
@@ -126,7 +134,7 @@ void connection_handle(Server *server, uint32_t session, uint32_t events)
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) {
         connection->flags |= CONNECTION_READABLE;
         if (events & EPOLLERR)
-            connection->flags |= CONNECTION_BROKEN;
+            connection_break(connection);
         else if (events & (EPOLLRDHUP | EPOLLHUP))
             connection->flags |= CONNECTION_HANGUP;
         /* Whoever has reset the connection is not waited for until it may speak again. */
@@ -157,8 +165,11 @@ static void connection_deafen(Server *server, uint32_t session, int error)
     Connection *connection = connection_of(server, session);
     bool was_closed = error == EPIPE && !(connection->flags & CONNECTION_TCP);
 
-    connection->flags |=
-        CONNECTION_DEAF | CONNECTION_READABLE | (was_closed ? CONNECTION_HANGUP : CONNECTION_BROKEN);
+    connection->flags |= CONNECTION_DEAF | CONNECTION_READABLE;
+    if (was_closed)
+        connection->flags |= CONNECTION_HANGUP;
+    else
+        connection_break(connection);
     if ((connection->flags & CONNECTION_THROTTLED) && !was_closed)
         connection_drop(server, session);
     connection_set_ready(server, session);

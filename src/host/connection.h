@@ -20,7 +20,7 @@ enum {
     CONNECTION_UNSURE = 1 << 7,    /* on server->unsure */
     CONNECTION_DEAD = 1 << 8,      /* on server->dead */
     CONNECTION_TCP = 1 << 9,
-    CONNECTION_BROKEN = 1 << 10,  /* it was reset: half a line is no line */
+    CONNECTION_BROKEN = 1 << 10,  /* it was reset: half a line is no line, unless there is a HANGUP too */
     CONNECTION_WAITING = 1 << 12, /* on server->waiting */
     CONNECTION_DEAF = 1 << 11,    /* nothing can be sent any more; what it said is executed, greeted or not */
 };

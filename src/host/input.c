@@ -321,6 +321,20 @@ size_t input_peek_line(Server *server, uint32_t session)
     return end != NULL ? (size_t) (end - server->read) : n_kept;
 }
 
+/* Reset by a peer that had not ended it: half a line will never be a whole one. */
+static bool input_is_cut(const Connection *connection)
+{
+    return (connection->flags & (CONNECTION_BROKEN | CONNECTION_HANGUP)) == CONNECTION_BROKEN;
+}
+
+/* Whether a look has seen all that there will be, and its end: then half a line is a line. */
+static bool input_is_all(const Connection *connection, size_t n, bool is_full)
+{
+    if (n == 0)
+        return !input_is_cut(connection);
+    return (connection->flags & (CONNECTION_HANGUP | CONNECTION_URGENT)) == CONNECTION_HANGUP && !is_full;
+}
+
 /* Looks at what waits. False: there is nothing. */
 static bool input_look(Server *server, uint32_t session, Look *ret_look)
 {
@@ -332,7 +346,7 @@ static bool input_look(Server *server, uint32_t session, Look *ret_look)
         if (n_kept > 0)
             memcpy(server->read, server->chat->state.halves[session].bytes, n_kept);
         *ret_look = (Look){.n_kept = n_kept, .n = n_kept + (size_t) n, .is_full = (size_t) n == room};
-        ret_look->is_all = n == 0 || ((connection->flags & CONNECTION_HANGUP) && !ret_look->is_full);
+        ret_look->is_all = input_is_all(connection, (size_t) n, ret_look->is_full);
         return true;
     }
     connection->flags &= (uint16_t) ~(CONNECTION_READABLE | CONNECTION_URGENT);
@@ -369,8 +383,7 @@ static int input_read_once(Server *server, uint32_t session, uint32_t *n_lines, 
      */
     if (result != FRAMES_HELD && !look.is_full && !(connection->flags & later))
         connection->flags &= (uint16_t) ~CONNECTION_READABLE;
-    /* Half a line of a connection that was reset will never be a whole one. */
-    if (result == FRAMES_MORE && (connection->flags & CONNECTION_BROKEN))
+    if (result == FRAMES_MORE && input_is_cut(connection))
         connection_drop(server, session);
     *ret_again = result != FRAMES_HELD;
     return 0;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/macro.h"
@@ -74,4 +77,27 @@ void liveness_tick(Server *server)
     }
     unsure->n = n;
     server->next_liveness = n > 0 ? server->chat->now + PEER_CHECK_USEC : UINT64_MAX;
+}
+
+bool liveness_has_fin(int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    int on = 1, unread = 0, with_fin = 0;
+    struct cmsghdr *header;
+
+    if (ioctl(fd, SIOCINQ, &unread) < 0 || setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on) < 0 ||
+        recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) < 0)
+        return false;
+    header = CMSG_FIRSTHDR(&message);
+    if (header == NULL || header->cmsg_level != IPPROTO_TCP || header->cmsg_type != TCP_CM_INQ)
+        return false;
+    memcpy(&with_fin, CMSG_DATA(header), sizeof with_fin);
+    return with_fin > unread;
 }

@@ -12,6 +12,7 @@
  * and again, is gone.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Server Server;
@@ -20,3 +21,6 @@ typedef struct Server Server;
 void liveness_watch(Server *server, uint32_t session);
 /* Looks at those who were sent something. */
 void liveness_tick(Server *server);
+/* Whether the peer of a closed TCP connection had ended its side by a FIN before the reset: this number
+ * counts that as unread (tcp(7), TCP_INQ). */
+bool liveness_has_fin(int fd);

@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "chat/session.h"
 #include "host/input.h"
+#include "host/liveness.h"
 #include "host/server.h"
 #include "host/settle.h"
 
@@ -33,31 +34,6 @@ typedef struct Counts {
     bool has_fin; /* the peer's */
 } Counts;
 
-/* Whether the peer ended a closed connection by a FIN, and not by a reset: this number counts it as unread
- * (tcp(7), TCP_INQ). */
-static bool closed_by_fin(int fd, int unread)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    char byte;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    int on = 1, with_fin = 0;
-    struct cmsghdr *header;
-
-    if (setsockopt(fd, IPPROTO_TCP, TCP_INQ, &on, sizeof on) < 0 ||
-        recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) < 0)
-        return false;
-    header = CMSG_FIRSTHDR(&message);
-    if (header == NULL || header->cmsg_level != IPPROTO_TCP || header->cmsg_type != TCP_CM_INQ)
-        return false;
-    memcpy(&with_fin, CMSG_DATA(header), sizeof with_fin);
-    return with_fin > unread;
-}
-
 static bool look_once(int fd, struct tcp_info *info, Counts *counts)
 {
     socklen_t n = sizeof *info;
@@ -66,8 +42,8 @@ static bool look_once(int fd, struct tcp_info *info, Counts *counts)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &n) < 0 || ioctl(fd, SIOCINQ, &counts->unread) < 0 ||
         ioctl(fd, SIOCOUTQ, &unsent) < 0)
         return false;
-    counts->has_fin = info->tcpi_state == STATE_CLOSE_WAIT ||
-                      (info->tcpi_state == STATE_CLOSE && closed_by_fin(fd, counts->unread));
+    counts->has_fin =
+        info->tcpi_state == STATE_CLOSE_WAIT || (info->tcpi_state == STATE_CLOSE && liveness_has_fin(fd));
     /* The FIN counts as a byte that was received, and not as one that can be read. */
     counts->in = info->tcpi_bytes_received - (uint64_t) counts->unread - counts->has_fin;
     counts->out = info->tcpi_bytes_acked + (uint64_t) unsent;

@@ -3,6 +3,7 @@
 
 /* RFC 854: a telnet client's negotiation is refused and removed, wherever packets split it. */
 
+#include <signal.h>
 #include <poll.h>
 #include <string.h>
 
@@ -155,6 +156,29 @@ START_TEST(synch_with_urgent_data)
 }
 END_TEST
 
+/* The mark hides what is behind it, and the end of the connection has come already: the line is one line. */
+START_TEST(urgent_data_before_the_end)
+{
+    Daemon *daemon = daemon_start();
+    Client *alice, *carol;
+
+    people_connect(daemon, "alice", &alice, "carol", &carol, NULL);
+    daemon_settle(daemon);
+    daemon_signal(daemon, SIGSTOP);
+    client_send_text(carol, "hel");
+    client_send_urgent(carol, IAC "\xf2", 2);
+    client_send_text(carol, "lo\r\nthe e");
+    client_send_urgent(carol, IAC "\xf2", 2);
+    client_send_text(carol, "nd");
+    client_close(carol);
+    daemon_signal(daemon, SIGCONT);
+    client_expect_next(alice, "[{time}] <carol> hello");
+    client_expect_next(alice, "[{time}] <carol> the end");
+    client_expect_next(alice, "-- carol has left");
+    daemon_stop(daemon);
+}
+END_TEST
+
 /* Sends all of it, and reads whatever comes back meanwhile. */
 static void send_and_read(Client *client, const char *bytes, size_t n)
 {
@@ -269,5 +293,5 @@ END_TEST
 
 SUITE_MAIN("telnet", {negotiation_is_refused_at_every_split, 0}, {negotiation_is_refused_byte_by_byte, 0},
            {refusal_comes_before_the_line_ends, 0}, {refusal_before_the_greeting_is_read, 0},
-           {synch_with_urgent_data, 0}, {flood_of_requests, 0}, {endless_subnegotiation, 0},
-           {request_cut_by_the_end, 0}, {kept_request_that_is_too_long, 0})
+           {synch_with_urgent_data, 0}, {urgent_data_before_the_end, 0}, {flood_of_requests, 0},
+           {endless_subnegotiation, 0}, {request_cut_by_the_end, 0}, {kept_request_that_is_too_long, 0})
