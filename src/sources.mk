@@ -72,6 +72,7 @@ CHATD_SOURCES = \
 	%reldir%/host/archivist.c %reldir%/host/archivist.h \
 	%reldir%/host/archivist-answer.c \
 	%reldir%/host/archivist-core.h \
+	%reldir%/host/archivist-put.c \
 	%reldir%/host/archivist-write.c \
 	%reldir%/host/arrival.c %reldir%/host/arrival.h \
 	%reldir%/host/connection.c %reldir%/host/connection.h \

@@ -222,6 +222,23 @@ static int keep_step(Archive *archive, void *what)
     return error_trace(trim_step(archive, &part, *before));
 }
 
+/* The first of these statements that changes anything; what they delete is overwritten behind them. */
+static int run_until_changed(Archive *archive, const char *const *sql, size_t n_sql, const SqlValue *values,
+                             size_t n_values)
+{
+    for (size_t i = 0; i < n_sql; i++) {
+        int r = sql_run_values(archive, sql[i], values, n_values);
+
+        if (r != 0)
+            return error_trace(r);
+        if (sqlite3_changes(archive->db) > 0) {
+            archive->is_unclean = true;
+            return ARCHIVE_MORE;
+        }
+    }
+    return 0;
+}
+
 /* A guest who has no lines left, or never said anything: lines are there from the first partition on. */
 #define OF_NO_LINE                                                                                           \
     "NOT is_verified AND (last_line IS NULL OR"                                                              \
@@ -250,17 +267,8 @@ static int forget_step(Archive *archive, void *what)
     };
     const int64_t *before = what;
 
-    for (size_t i = 0; i < N_ELEMENTS(SQL); i++) {
-        int r = SQL_RUN(archive, SQL[i], SQL_INT(*before), SQL_INT(STEP_LINES));
-
-        if (r != 0)
-            return error_trace(r);
-        if (sqlite3_changes(archive->db) > 0) {
-            archive->is_unclean = true;
-            return ARCHIVE_MORE;
-        }
-    }
-    return 0;
+    return error_trace(
+        run_until_changed(archive, SQL, N_ELEMENTS(SQL), SQL_VALUES(SQL_INT(*before), SQL_INT(STEP_LINES))));
 }
 
 /* Of which nothing is left; `more` is one more condition. */
@@ -363,16 +371,7 @@ static int litter_step(Archive *archive, void *what)
     r = look_at_size(archive, what, &size, &is_too_large);
     if (r != 0 || !is_too_large)
         return error_trace(r);
-    for (size_t i = 0; i < N_ELEMENTS(SQL); i++) {
-        r = SQL_RUN(archive, SQL[i], SQL_INT(STEP_LINES));
-        if (r != 0)
-            return error_trace(r);
-        if (sqlite3_changes(archive->db) > 0) {
-            archive->is_unclean = true;
-            return ARCHIVE_MORE;
-        }
-    }
-    return 0;
+    return error_trace(run_until_changed(archive, SQL, N_ELEMENTS(SQL), SQL_VALUES(SQL_INT(STEP_LINES))));
 }
 
 static int shed_step(Archive *archive, void *what)

@@ -81,6 +81,9 @@ void core_wait(Core *core, uint64_t until);
  * a question is not written: whoever waits asks again. core_tell() is to follow. */
 void core_end_era(Core *core);
 
+/* Without the lock: a batch in one transaction. 0, or an answer of archive/archive.h, and then none of it. */
+int archivist_put_batch(Archive *archive, uint32_t epoch, const ArchivistBatch *batch);
+
 /* The threads; `userdata` is the Core, of which each has a reference. */
 void *archivist_write(void *userdata);
 void *archivist_answer(void *userdata);
