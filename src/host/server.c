@@ -29,6 +29,7 @@
 #include "host/names.h"
 #include "host/reload.h"
 #include "host/server.h"
+#include "host/thread.h"
 #include "host/trim.h"
 
 enum {
@@ -125,6 +126,7 @@ static int server_make_chat(Server *server, Inherited *inherited)
     server->max_descriptors = count_descriptors(server->notify.is_enabled);
     if (max_clients == 0)
         max_clients = server->max_descriptors;
+    thread_widen_descriptors(max_clients + SPARE_DESCRIPTORS);
     server->chat = malloc(sizeof *server->chat);
     if (server->chat == NULL)
         return error_origin(-ENOMEM);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* SPDX-FileCopyrightText: The chatd authors */
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/macro.h"
 #include "host/thread.h"
 
 int thread_start(void *(*function)(void *), void *userdata, size_t stack_bytes)
@@ -32,4 +35,16 @@ void thread_leave_descriptors(int fd)
 {
     if (close_range((unsigned) fd + 1, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0 && fd > STDERR_FILENO + 1)
         (void) close_range(STDERR_FILENO + 1, (unsigned) fd - 1, 0);
+}
+
+void thread_widen_descriptors(uint32_t n)
+{
+    struct rlimit limit;
+    int fd;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || n > INT_MAX)
+        return;
+    n = (uint32_t) MIN(limit.rlim_cur, (rlim_t) n);
+    fd = n > 0 ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int) n - 1) : -1;
+    (void) fd_close(fd);
 }

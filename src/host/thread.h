@@ -5,6 +5,7 @@
 /* Threads beside the loop, for what may block. */
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Begins a thread that nobody joins, and that takes no signals: those are for the loop. 0, or a negative
  * errno. */
@@ -17,3 +18,10 @@ int thread_start(void *(*function)(void *), void *userdata, size_t stack_bytes);
  * filter does not let it have that, it goes on without.
  */
 void thread_leave_descriptors(int fd);
+/*
+ * Makes the descriptor table large enough for `n` descriptors, or for as many as the process may have. A
+ * table that two threads share grows only when no system call of the other can still be looking at the old
+ * one, which has been seen to take 17 ms; so this is done before there is a second thread. It costs the
+ * kernel 8 bytes a descriptor.
+ */
+void thread_widen_descriptors(uint32_t n);

@@ -55,6 +55,34 @@ START_TEST(nobody_is_lost)
 }
 END_TEST
 
+/* A descriptor table that grows while another thread shares it makes everybody wait. */
+START_TEST(the_table_is_large_enough)
+{
+    static const struct {
+        const char *config;
+        size_t n_files;
+        uint64_t n_min;
+    } cases[] = {
+        {DAEMON_CONFIG, 0, 10000},
+        {DAEMON_CONFIG "MaxClients=300\n", 0, 300},
+        {DAEMON_CONFIG, N_FILES, N_FILES},
+        {DAEMON_CONFIG "MaxClients=0\n", 1000, 1000},
+    };
+
+    if (daemon_is_wrapped())
+        return; /* the table is valgrind's */
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        Daemon *daemon = daemon_start(.config = cases[i].config, .n_files = cases[i].n_files);
+
+        suite_note("case %zu", i);
+        client_expect_greeting(client_open(daemon, .listener = 0));
+        ck_assert_uint_ge(proc_status_number(daemon->pid, "FDSize"), cases[i].n_min);
+        ck_assert_uint_lt(proc_status_number(daemon->pid, "FDSize"), 2 * (cases[i].n_min + 1024));
+        daemon_stop(daemon);
+    }
+}
+END_TEST
+
 /* While it is paused it waits instead of trying again and again, and says so once. */
 START_TEST(a_paused_listener_does_not_spin)
 {
@@ -141,6 +169,6 @@ START_TEST(both_listeners_recover)
 }
 END_TEST
 
-SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {a_paused_listener_does_not_spin, 0},
-           {reload_without_descriptors, 0}, {watchdog_is_fed_without_descriptors, 0},
-           {both_listeners_recover, 0})
+SUITE_MAIN("descriptors", {nobody_is_lost, 0}, {the_table_is_large_enough, 0},
+           {a_paused_listener_does_not_spin, 0}, {reload_without_descriptors, 0},
+           {watchdog_is_fed_without_descriptors, 0}, {both_listeners_recover, 0})
