@@ -55,7 +55,11 @@ void connection_open(Server *server, uint32_t session, int fd)
     Connection *connection = connection_of(server, session);
     struct epoll_event event = {.events = EVENTS, .data.u32 = session};
     bool is_local = session_record(server->chat, session)->peer.is_local;
+    const int on = 1;
 
+    /* It may be older than what listener_init() has set. */
+    if (!is_local)
+        (void) setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     *connection = (Connection){.fd = fd,
                                .flags = CONNECTION_READABLE | (is_local ? 0 : CONNECTION_TCP),
                                .progress = server->chat->now};
@@ -119,7 +123,8 @@ static void connection_set_blocked(Server *server, uint32_t session, bool is_blo
         connection_drop(server, session);
 }
 
-/* The connection was reset. What was said before it was ended, if it was, is whole. */
+/* The connection was reset. What was said before it was ended, if it was, is whole; later events do not tell,
+ * for whoever asks the socket takes the error away. */
 static void connection_break(Connection *connection)
 {
     connection->flags |= CONNECTION_BROKEN;
@@ -135,7 +140,7 @@ void connection_handle(Server *server, uint32_t session, uint32_t events)
         connection->flags |= CONNECTION_READABLE;
         if (events & EPOLLERR)
             connection_break(connection);
-        else if (events & (EPOLLRDHUP | EPOLLHUP))
+        else if ((events & (EPOLLRDHUP | EPOLLHUP)) && !(connection->flags & CONNECTION_BROKEN))
             connection->flags |= CONNECTION_HANGUP;
         /* Whoever has reset the connection is not waited for until it may speak again. */
         if ((events & EPOLLERR) && (connection->flags & CONNECTION_THROTTLED))
@@ -159,11 +164,21 @@ static void connection_caught_up(Server *server, uint32_t session)
         connection_drop(server, session);
 }
 
-/* The other end of a unix socket that was closed with nothing unread is no reset. */
+/* Of a unix socket that was closed with something unread. Takes the error away. */
+static bool was_reset(int fd)
+{
+    int error = 0;
+    socklen_t n = sizeof error;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error != 0;
+}
+
+/* The other end of a unix socket that was closed with nothing unread is no reset; EPIPE it is in any case. */
 static void connection_deafen(Server *server, uint32_t session, int error)
 {
     Connection *connection = connection_of(server, session);
-    bool was_closed = error == EPIPE && !(connection->flags & CONNECTION_TCP);
+    bool was_closed = error == EPIPE && !(connection->flags & (CONNECTION_TCP | CONNECTION_BROKEN)) &&
+                      !was_reset(connection->fd);
 
     connection->flags |= CONNECTION_DEAF | CONNECTION_READABLE;
     if (was_closed)

@@ -51,7 +51,7 @@ static bool look_once(int fd, struct tcp_info *info, Counts *counts)
 }
 
 /* Packets come and are acknowledged meanwhile: what is seen must have been true at one moment. */
-static Condition count_tcp(int fd, Counts *ret_counts)
+static Condition count_tcp(int fd, bool has_half, Counts *ret_counts)
 {
     struct tcp_info before, after = {0};
     Counts counts;
@@ -69,7 +69,9 @@ static Condition count_tcp(int fd, Counts *ret_counts)
     if (after.tcpi_state == STATE_ESTABLISHED || after.tcpi_state == STATE_CLOSE_WAIT)
         return CONDITION_OPEN;
     /* In the other states we have ended our side: it was being closed. */
-    return after.tcpi_state == STATE_CLOSE && ret_counts->unread > 0 ? CONDITION_OVER : CONDITION_GONE;
+    if (after.tcpi_state == STATE_CLOSE && (ret_counts->unread > 0 || (has_half && ret_counts->has_fin)))
+        return CONDITION_OVER;
+    return CONDITION_GONE;
 }
 
 /*
@@ -134,7 +136,7 @@ bool settle_connection(Server *server, uint32_t session)
     Counts counts = {0};
     Condition condition;
 
-    condition = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, &counts)
+    condition = connection->flags & CONNECTION_TCP ? count_tcp(connection->fd, record->n_half > 0, &counts)
                                                    : count_unix(connection->fd, record, &counts);
     if (condition == CONDITION_GONE || counts.in > taken || counts.out < record->bytes_out)
         return false;
