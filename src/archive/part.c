@@ -253,8 +253,8 @@ int part_remove(Archive *archive, const PartLine *line)
     if (r != 0)
         return error_trace(r);
     archive->is_unclean = true;
-    return error_trace(
-        SQL_RUN(archive, "UPDATE parts SET is_dirty = 1 WHERE number = ?1", SQL_INT(part.number)));
+    return error_trace(SQL_RUN(archive, "UPDATE parts SET is_dirty = max(is_dirty, ?2) WHERE number = ?1",
+                               SQL_INT(part.number), SQL_INT(PART_DIRTY)));
 }
 
 int part_optimize(Archive *archive, const Part *part)

@@ -281,13 +281,15 @@ static int forget_step(Archive *archive, void *what)
 /* Rules that have ended, and rooms that nobody speaks of. */
 static int tidy_step(Archive *archive, void *what)
 {
+    static const char *const rooms = DELETE_ROOMS(" AND topic IS NULL");
     const int64_t *now = what;
     int r;
 
     r = SQL_RUN(archive, "DELETE FROM rules WHERE until <> 0 AND until <= ?1", SQL_INT(*now));
-    if (r == 0)
-        r = SQL_RUN(archive, DELETE_ROOMS(" AND topic IS NULL"), SQL_INT(STEP_LINES));
-    return r == 0 && sqlite3_changes(archive->db) > 0 ? ARCHIVE_MORE : error_trace(r);
+    if (r == 0 && sqlite3_changes(archive->db) > 0)
+        archive->is_unclean = true;
+    return r == 0 ? error_trace(run_until_changed(archive, &rooms, 1, SQL_VALUES(SQL_INT(STEP_LINES))))
+                  : error_trace(r);
 }
 
 /* MaxSize= */
@@ -399,6 +401,7 @@ static int give_back_step(Archive *archive, void *what)
     const uint64_t *max_size = what;
     bool is_too_large;
     Size size = {0};
+    uint64_t pages;
     int r;
 
     r = measure_file(archive, &size);
@@ -410,9 +413,10 @@ static int give_back_step(Archive *archive, void *what)
     /* In a file that was made without auto_vacuum it does nothing. */
     r = sql_run_values(archive, "PRAGMA incremental_vacuum(512)", NULL, 0);
     archive->is_unclean = true; /* the file becomes shorter when the log is emptied */
+    pages = size.pages;
     if (r == 0)
         r = measure_file(archive, &size);
-    return r == 0 ? ARCHIVE_MORE : error_trace(r);
+    return r == 0 && size.pages < pages ? ARCHIVE_MORE : error_trace(r);
 }
 
 int archive_purge(Archive *archive, const ArchivePurge *purge)

@@ -285,6 +285,8 @@ int archive_put_topic(Archive *archive, const ArchiveTopic *topic)
         r = need_room(archive, &topic->room, &room_key, &room);
     if (r != 0)
         return error_trace(r);
+    if (is_cleared)
+        archive->is_unclean = true;
     return error_trace(
         SQL_RUN(archive,
                 "UPDATE rooms SET topic = ?2, topic_wall = ?3, topic_key = ?4, topic_nick = ?5,"
@@ -330,6 +332,7 @@ int archive_put_room_opened(Archive *archive, const Name *room)
                     SQL_NAME(&key));
     if (r != 0)
         return error_trace(r);
+    archive->is_unclean = true;
     return error_trace(SQL_RUN(archive,
                                "UPDATE rooms SET is_kept = 0, flags = 0, has_founder = 0, founder = NULL,"
                                " founder_is_verified = 0, founder_uid = 0 WHERE key = ?1",
@@ -399,6 +402,7 @@ int archive_put_invite_removed(Archive *archive, const Name *room, const Name *n
     r = begin(archive);
     if (r != 0)
         return error_trace(r);
+    archive->is_unclean = true;
     return error_trace(SQL_RUN(
         archive, "DELETE FROM invites WHERE room = (SELECT id FROM rooms WHERE key = ?1) AND key = ?2",
         SQL_NAME(&room_key), SQL_NAME(&key)));
@@ -432,6 +436,7 @@ int archive_put_rule_removed(Archive *archive, uint64_t id)
     r = begin(archive);
     if (r != 0)
         return error_trace(r);
+    archive->is_unclean = true;
     return error_trace(SQL_RUN(archive, "DELETE FROM rules WHERE id = ?1", SQL_INT(id)));
 }
 

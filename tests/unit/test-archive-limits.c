@@ -259,6 +259,22 @@ START_TEST(test_interleaved)
 }
 END_TEST
 
+/* Somebody has made the file anew, so that it can not become shorter: that is no work without an end. */
+START_TEST(test_without_vacuum)
+{
+    Fixture *fixture = fixture_new_open();
+
+    fixture->archive = archive_close(fixture->archive);
+    fixture_change(fixture, "PRAGMA auto_vacuum = NONE; VACUUM");
+    fixture_open(fixture);
+    chatter(fixture, 0, 3000);
+    purge(fixture, DAY, 0, FIXTURE_NOW + 2 * DAY);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 0);
+    purge(fixture, DAY, 4096, FIXTURE_NOW + 2 * DAY);
+    fixture_free(fixture);
+}
+END_TEST
+
 /* Searches while partitions go. */
 START_TEST(test_searched_meanwhile)
 {
@@ -288,4 +304,4 @@ START_TEST(test_searched_meanwhile)
 END_TEST
 
 UNIT_MAIN("archive-limits", test_keep, test_wrong_clock, test_old_messages, test_max_size, test_litter,
-          test_interleaved, test_searched_meanwhile)
+          test_interleaved, test_without_vacuum, test_searched_meanwhile)

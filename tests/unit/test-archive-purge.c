@@ -170,6 +170,73 @@ START_TEST(test_delivered)
 }
 END_TEST
 
+/* Rules and topics have words, too. */
+START_TEST(test_rows)
+{
+    ArchiveRule rule = {.id = 7,
+                        .subject = "192.0.2.0/24",
+                        .n_subject = 12,
+                        .by = fixture_name("alice"),
+                        .reason = RARE,
+                        .n_reason = STRLEN(RARE),
+                        .wall = 1000};
+    ArchiveTopic topic = {.room = fixture_name("lobby"),
+                          .by = fixture_who("bob"),
+                          .wall = FIXTURE_NOW,
+                          .text = RARE,
+                          .n = STRLEN(RARE)};
+
+    for (unsigned kind = 0; kind < 4; kind++) {
+        Fixture *fixture = fixture_new_open();
+
+        rule.until = kind == 1 ? 2000 : 0;
+        topic.n = STRLEN(RARE);
+        ck_assert_int_eq(clean(fixture), 0);
+        if (kind < 2)
+            ck_assert_int_eq(archive_put_rule(fixture->archive, &rule), 0);
+        else
+            ck_assert_int_eq(archive_put_topic(fixture->archive, &topic), 0);
+        fixture_commit(fixture, 1);
+        ck_assert_uint_ge(fixture_grep(fixture, RARE), 1);
+        topic.n = 0;
+        if (kind == 0)
+            ck_assert_int_eq(archive_put_rule_removed(fixture->archive, rule.id), 0);
+        else if (kind == 2)
+            ck_assert_int_eq(archive_put_topic(fixture->archive, &topic), 0);
+        else if (kind == 3)
+            ck_assert_int_eq(archive_put_room_removed(fixture->archive, &topic.room), 0);
+        if (kind == 1)
+            purge(fixture, 0, 0, 2000);
+        else
+            fixture_commit(fixture, 2);
+        ck_assert_int_eq(archive_is_unclean(fixture->archive), kind != 1);
+        ck_assert_int_eq(clean(fixture), 0);
+        ck_assert_msg(fixture_grep(fixture, RARE) == 0, "kind %u", kind);
+        fixture_free(fixture);
+    }
+}
+END_TEST
+
+/* Of a partition that is on its way out a line is taken back: it goes all the same, with all of its words. */
+START_TEST(test_of_one_that_goes)
+{
+    Fixture *fixture = fixture_new_open();
+
+    chatter(fixture, 0, 100);
+    fixture_end_part(fixture);
+    chatter(fixture, 100, 200);
+    fixture_change(fixture,
+                   "UPDATE parts SET is_dirty = 2 WHERE first_id = (SELECT min(first_id) FROM parts);"
+                   "DELETE FROM lines WHERE id IN (SELECT id FROM lines ORDER BY id LIMIT 10)");
+    ck_assert_int_eq(archive_put_take_back(fixture->archive, archive_id(1, 8 * 50)), 0);
+    fixture_commit(fixture, 200);
+    ck_assert_int_eq(clean(fixture), 0);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM parts"), 1);
+    ck_assert_int_eq(fixture_count(fixture, "SELECT count(*) FROM lines"), 100);
+    fixture_free(fixture);
+}
+END_TEST
+
 START_TEST(test_held_up)
 {
     Fixture *fixture = fixture_new_open();
@@ -306,4 +373,4 @@ START_TEST(test_forget_beside)
 END_TEST
 
 UNIT_MAIN("archive-purge", test_take_back, test_take_back_said, test_room_forgotten, test_delivered,
-          test_held_up, test_forget, test_forget_beside)
+          test_held_up, test_rows, test_of_one_that_goes, test_forget, test_forget_beside)
