@@ -14,8 +14,8 @@
 /* One that is quickly answered does not wait for searches. */
 static bool comes_before(const Question *question, const Question *other)
 {
-    if (question_is_search(question) != question_is_search(other))
-        return question_is_search(other);
+    if (recall_is_search(&question->recall) != recall_is_search(&other->recall))
+        return recall_is_search(&other->recall);
     return question->number < other->number;
 }
 

@@ -62,10 +62,11 @@ struct Core {
     Question questions[ARCHIVIST_QUESTIONS];
 };
 
-static inline bool question_is_search(const Question *question)
+/* It may take seconds. */
+static inline bool recall_is_search(const Recall *recall)
 {
     /* What is left out is searched for, too. */
-    return question->recall.kind == RECALL_SEARCH || question->recall.ignored[0].hash != 0;
+    return recall->kind == RECALL_SEARCH || recall->ignored[0].hash != 0;
 }
 
 /* All with the lock held: */

@@ -327,7 +327,7 @@ static bool core_is_stuck(const Core *core, bool is_search, uint64_t now)
     for (size_t i = 0; i < ARCHIVIST_QUESTIONS; i++) {
         const Question *question = &core->questions[i];
 
-        if (is_open(question) && question_is_search(question) == is_search &&
+        if (is_open(question) && recall_is_search(&question->recall) == is_search &&
             now >= question->asked + ARCHIVIST_PATIENCE_USEC)
             return true;
     }
@@ -346,7 +346,7 @@ static Question *core_place(Core *core, bool is_search)
         if (question->state == QUESTION_FREE)
             place = place != NULL ? place : question;
         else
-            n_searches += question_is_search(question);
+            n_searches += recall_is_search(&question->recall);
     }
     return is_search && n_searches >= ARCHIVIST_SEARCHES ? NULL : place;
 }
@@ -355,7 +355,7 @@ static Question *core_place(Core *core, bool is_search)
 static bool core_ask(Core *core, const Recall *recall, const ArchivistHidden *hidden, uint64_t now)
 {
     size_t n = hidden->n + hidden->n_known;
-    Question *question = core_place(core, recall->kind == RECALL_SEARCH);
+    Question *question = core_place(core, recall_is_search(recall));
     NameKey *rooms = NULL;
 
     if (question == NULL)
@@ -384,7 +384,7 @@ static RecallState core_begin(Core *core, const Recall *recall, const ArchivistH
 {
     if (core_ask(core, recall, hidden, now))
         return RECALL_AWAITED;
-    if (!core_is_stuck(core, recall->kind == RECALL_SEARCH, now)) {
+    if (!core_is_stuck(core, recall_is_search(recall), now)) {
         core->is_short = true;
         return RECALL_AWAITED;
     }

@@ -147,7 +147,6 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
         if (header->archive.n_dropped > ret_batch->n_lines)
             ret_batch->n_missing = header->archive.n_dropped - ret_batch->n_lines;
         ret_batch->n_lines = header->archive.n_dropped;
-        noting_begin(server);
     }
     collect_over(server, remember->reached, pos, ret_batch);
     while ((entry = transcript_read(&server->chat->transcript, &pos)) != NULL) {
@@ -167,6 +166,7 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
 static bool give_batch(Server *server)
 {
     Remember *remember = &server->remember;
+    bool has_missed = remember->given < server->chat->state.header->tail;
     ArchivistBatch batch, *memory;
 
     collect(server, &batch);
@@ -180,6 +180,8 @@ static bool give_batch(Server *server)
     }
     remember->given = remember->reached = batch.end;
     remember->n_lines = batch.n_lines;
+    if (has_missed)
+        noting_begin(server);
     return true;
 }
 

@@ -350,8 +350,18 @@ static bool has_question(Core *core, const Recall *recall)
     return has;
 }
 
+/* For somebody who ignores others what is left out has to be searched for. */
+static Recall history(unsigned i)
+{
+    Recall recall = recall_of(RECALL_LAST, "lobby", 1);
+
+    recall.asker = i + 1;
+    recall.ignored[0] = (RecallIgnored){.hash = 1};
+    return recall;
+}
+
 /* Half of the places, and not one more, are for searches; all may be for the others. */
-START_TEST(test_searches)
+static void expect_half(Recall (*search_of)(unsigned i))
 {
     uint64_t now = clock_monotonic(), due = now + ARCHIVIST_PATIENCE_USEC;
     Recalled recalled;
@@ -361,7 +371,7 @@ START_TEST(test_searches)
     world_begin(&world);
     world_hang(&world, true);
     for (unsigned i = 0; i < ARCHIVIST_SEARCHES + 1; i++) {
-        recall = search(i);
+        recall = search_of(i);
         ck_assert_int_eq(archivist_ask(world.archivist, &recall, now, NULL), RECALL_AWAITED);
         ck_assert_int_eq(has_question(world.archivist->core, &recall), i < ARCHIVIST_SEARCHES);
     }
@@ -378,6 +388,12 @@ START_TEST(test_searches)
     world_hang(&world, false);
     WAIT_UNTIL(&world, archivist_ask(world.archivist, &recall, due, NULL) == RECALL_ANSWERED);
     world_end(&world);
+}
+
+START_TEST(test_searches)
+{
+    expect_half(search);
+    expect_half(history);
 }
 END_TEST
 

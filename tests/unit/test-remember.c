@@ -483,6 +483,30 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* While it can be given nothing it is not told anew, again and again, what is the case. */
+START_TEST(test_refused_for_long)
+{
+    Scene *scene = scene_new();
+    const StateHeader *header = scene->harness->chat->state.header;
+    Remember *remember = &scene->server.remember;
+
+    TURN_UNTIL(scene, is_written(scene));
+    fill_queue(remember->archivist->core, true);
+    while (header->tail <= remember->given)
+        client_say(scene->harness, scene->alice, "on and on");
+    for (unsigned i = 0; i < 3; i++) {
+        giving_run(&scene->server);
+        ck_assert(remember->is_refused);
+        ck_assert(!header->is_noting);
+    }
+    fill_queue(remember->archivist->core, false);
+    giving_run(&scene->server);
+    ck_assert(header->is_noting);
+    TURN_UNTIL(scene, is_written(scene) && !header->is_noting);
+    scene_free(scene);
+}
+END_TEST
+
 /* What could not be read is not tried for ever. */
 START_TEST(test_given_up)
 {
@@ -502,4 +526,4 @@ END_TEST
 UNIT_MAIN("remember", test_mail, test_person, test_person_in_trouble, test_removed, test_off_and_on,
           test_off_while_locked, test_rules_unread, test_astray, test_told_once, test_first_goes,
           test_long_message, test_came_while_off, test_ignored, test_rest_in_trouble, test_refused,
-          test_given_up)
+          test_refused_for_long, test_given_up)
