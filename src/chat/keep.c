@@ -268,8 +268,9 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
     record->founder = (Name){0};
     record->founder_uid = 0;
     invite_remove_all(chat, room);
-    if (was_kept)
-        tell(chat, room, session, &note, true);
+    /* Of one that was not kept the archive may have the topic. */
+    if (was_kept || record->topic_n > 0)
+        tell(chat, room, session, &note, was_kept);
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else

@@ -266,6 +266,27 @@ START_TEST(test_topic_of_closing)
 }
 END_TEST
 
+/* Of a room of which nothing was set there is a topic all the same, which goes when the room is closed. */
+START_TEST(test_topic_of_closed)
+{
+    Scene *scene = scene_new();
+    Client *fay = scene_account(scene, "fay", 1001), *otto;
+
+    (void) scene_hear(scene, fay, "/join #shed");
+    (void) scene_hear(scene, fay, "/topic of coffee");
+    TURN_UNTIL(scene, is_written(scene));
+    (void) scene_hear(scene, fay, "/close #shed");
+    TURN_UNTIL(scene, !has_room(scene, "shed"));
+    scene_say(scene, "x");
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/join #shed"), "of coffee"));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE topic IS NOT NULL"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
 /* What that costs is told to the log. */
 START_TEST(test_given_while_unknown)
 {
@@ -315,4 +336,5 @@ END_TEST
 
 UNIT_MAIN("namesake", test_closed_before_other_file, test_closed_while_unknown, test_closed_after_turned_on,
           test_other_is_kept, test_join_of_a_locked_one, test_join_after_other_file, test_of_nobody,
-          test_of_nobody_after_death, test_topic_of_closing, test_given_while_unknown, test_topics)
+          test_of_nobody_after_death, test_topic_of_closing, test_topic_of_closed, test_given_while_unknown,
+          test_topics)
