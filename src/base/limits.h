@@ -63,6 +63,8 @@ enum {
 #define ANNOUNCE_SUM_USEC (10 * USEC_PER_SEC)
 /* A kept room that nobody has entered for so long is given up. */
 #define ROOM_KEPT_SEC (30 * 24 * 60 * 60)
+/* But not sooner than this after the service has begun. */
+#define ROOM_REVIVED_SEC (5 * 60)
 /* The service never exits for idleness younger than this: systemd gives up on a socket that starts its
  * service too often. */
 #define IDLE_EXIT_MIN_USEC (30 * USEC_PER_SEC)

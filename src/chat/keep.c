@@ -72,6 +72,13 @@ static void set_flag(Chat *chat, uint32_t room, uint32_t flag, bool is_on)
     record->flags = is_on ? record->flags | flag : record->flags & ~flag;
 }
 
+/* Seconds for which nobody has been in the room. */
+static int64_t empty_for(const Chat *chat, uint32_t room)
+{
+    /* It may have begun before the clock did. */
+    return (int64_t) (chat->now / USEC_PER_SEC) - (int32_t) chat->state.rooms[room].empty_since;
+}
+
 static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
 {
     const RoomRecord *record = &chat->state.rooms[room];
@@ -83,6 +90,8 @@ static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
     note.room.founder_uid = record->founder_uid;
     note.room.flags = record->flags & ROOM_SET;
     note.room.how = how;
+    if (record->empty_since != 0)
+        note.room.empty_wall = chat->wall - MIN(chat->wall, (uint64_t) empty_for(chat, room) * USEC_PER_SEC);
     return note;
 }
 
@@ -277,11 +286,39 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
         chat->close_from = MIN(chat->close_from, chat->state.header->head);
 }
 
+static uint64_t given_up_at(const Chat *chat, uint32_t room)
+{
+    return chat->now / USEC_PER_SEC * USEC_PER_SEC +
+           (uint64_t) MAX(ROOM_KEPT_SEC - empty_for(chat, room), INT64_C(0)) * USEC_PER_SEC;
+}
+
+/* While a process runs the clock on the wall does not count: it may be set by years, which is no time in
+ * which nobody came. */
+static void begin_empty(Chat *chat, uint32_t room, uint32_t sec)
+{
+    uint32_t since = (uint32_t) (chat->now / USEC_PER_SEC) - sec;
+
+    state_edit_room(&chat->state, room)->empty_since = since != 0 ? since : 1;
+    chat->has_deserted = true;
+    chat->next_given_up = MIN(chat->next_given_up, given_up_at(chat, room));
+}
+
 /* Of two rooms that belong to nobody nothing else says that they are not one. */
 static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
 {
     return (recalled->flags & ROOM_SECRET) && recalled->founder.n == 0 &&
            !(record->flags & (ROOM_FOUNDED | ROOM_RECALLED));
+}
+
+/* Since it was told so, but not quite so long that it is given up at once: whoever comes now may enter it.
+ * The clock on the wall tells, for it is the only one that goes on; if it was set back, it begins anew. */
+static uint32_t empty_for_so_long(const Chat *chat, const RecalledRoom *recalled)
+{
+    uint64_t sec = recalled->empty_wall != 0 && recalled->empty_wall < chat->wall
+                       ? (chat->wall - recalled->empty_wall) / USEC_PER_SEC
+                       : 0;
+
+    return (uint32_t) MIN(sec, (uint64_t) (ROOM_KEPT_SEC - ROOM_REVIVED_SEC));
 }
 
 int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
@@ -299,7 +336,7 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         r = room_make(chat, &recalled->name, &room);
         if (r < 0)
             return error_trace(r);
-        keep_begin_empty(chat, room);
+        begin_empty(chat, room, empty_for_so_long(chat, recalled));
     }
     record = state_edit_room(&chat->state, room);
     if (record->flags != 0) {
@@ -347,11 +384,13 @@ void keep_recall_end(Chat *chat, uint32_t room)
 
 void keep_begin_empty(Chat *chat, uint32_t room)
 {
-    /* The clock on the wall may be set by years, which is no time in which nobody came. */
-    uint32_t now = (uint32_t) (chat->now / USEC_PER_SEC);
+    begin_empty(chat, room, 0);
+}
 
-    state_edit_room(&chat->state, room)->empty_since = MAX(now, 1U);
-    chat->next_given_up = MIN(chat->next_given_up, ((uint64_t) now + ROOM_KEPT_SEC) * USEC_PER_SEC);
+void keep_end_empty(Chat *chat, uint32_t room)
+{
+    state_edit_room(&chat->state, room)->empty_since = 0;
+    chat->has_deserted = true;
 }
 
 /* The person of that session is out of a room, which `is` so. */
@@ -423,10 +462,11 @@ static void give_up_empty(Chat *chat)
     chat->next_given_up = UINT64_MAX;
     for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
         const RoomRecord *record = &chat->state.rooms[room];
-        uint64_t until = ((uint64_t) record->empty_since + ROOM_KEPT_SEC) * USEC_PER_SEC;
+        uint64_t until;
 
         if (record->created_wall == 0 || chat->rooms[room].n_members > 0)
             continue;
+        until = given_up_at(chat, room);
         if (until > chat->now || chat_turn_is_full(chat)) {
             chat->next_given_up = MIN(chat->next_given_up, until);
             continue;
@@ -440,6 +480,31 @@ static void give_up_empty(Chat *chat)
     }
 }
 
+/* What the archive has to know of a room that is kept, and has not heard. */
+static bool is_untold(const Chat *chat, uint32_t room)
+{
+    const RoomRecord *record = &chat->state.rooms[room];
+
+    return record->created_wall != 0 && keep_is_kept(chat, room) &&
+           (record->empty_since != 0) != !!(record->flags & ROOM_DESERTED);
+}
+
+/* Whether somebody is in the rooms that are kept: what is given up has to be known after a stop, too. */
+static void tell_deserted(Chat *chat)
+{
+    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
+        if (!is_untold(chat, room))
+            continue;
+        if (chat_turn_is_full(chat))
+            return;
+        chat_reserve(chat, SLOT_NONE);
+        set_flag(chat, room, ROOM_DESERTED, chat->state.rooms[room].empty_since != 0);
+        note_room(chat, room, SLOT_NONE, true, 0);
+        chat_commit(chat);
+    }
+    chat->has_deserted = false;
+}
+
 void keep_tick(Chat *chat)
 {
     /* Who is put out of a room hears no more of it: so all that was said there is sent before. */
@@ -447,4 +512,6 @@ void keep_tick(Chat *chat)
         close_rooms(chat);
     if (chat->now >= chat->next_given_up)
         give_up_empty(chat);
+    if (chat->has_deserted)
+        tell_deserted(chat);
 }

@@ -420,6 +420,7 @@ static int put_room(void *userdata, const ArchiveRoomRow *row)
     room->founder = row->record.has_founder ? row->record.founder.nick : (Name){0};
     room->founder_uid = row->record.founder.uid;
     room->flags = row->record.flags;
+    room->empty_wall = row->record.empty_wall;
     if (row->topic.n > LIMIT_TOPIC_BYTES)
         return 0;
     room->topic_by = row->topic.by.nick;
