@@ -138,6 +138,7 @@ typedef struct Chat {
     uint64_t next_summary;  /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                                nothing to tell */
     uint64_t close_from;    /* a position: when that has been sent, rooms are closed; UINT64_MAX: none */
+    uint64_t wall_ahead;    /* usec: of the monotonic clock, when the archive was told of empty rooms */
     uint64_t next_given_up; /* usec, monotonic: when a room may have been empty for too long */
     uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
     Turn turn;

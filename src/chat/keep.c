@@ -184,6 +184,17 @@ static void note_topic(Chat *chat, uint32_t room)
     note_append(chat, room, SLOT_NONE, &note);
 }
 
+/* That is all that the archive may have of one that was not kept, but what was said. It may also have another
+ * room of that name, which stays. */
+static void note_no_topic(Chat *chat, uint32_t room)
+{
+    Note note;
+
+    memset(&note, 0, sizeof note);
+    note.kind = NOTE_TOPIC;
+    note_append(chat, room, SLOT_NONE, &note);
+}
+
 void keep_note(Chat *chat, uint32_t room)
 {
     const InviteRecord *invite = NULL;
@@ -277,9 +288,10 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
     record->founder = (Name){0};
     record->founder_uid = 0;
     invite_remove_all(chat, room);
-    /* Of one that was not kept the archive may have the topic. */
-    if (was_kept || record->topic_n > 0)
-        tell(chat, room, session, &note, was_kept);
+    if (was_kept)
+        tell(chat, room, session, &note, true);
+    else if (record->topic_n > 0)
+        note_no_topic(chat, room);
     if (chat->rooms[room].n_members == 0)
         room_end(chat, room);
     else
@@ -292,6 +304,13 @@ static uint64_t given_up_at(const Chat *chat, uint32_t room)
            (uint64_t) MAX(ROOM_KEPT_SEC - empty_for(chat, room), INT64_C(0)) * USEC_PER_SEC;
 }
 
+/* Whatever the archive has been told of it: it is empty since another time. */
+static void expect_told(Chat *chat, uint32_t room, bool is_empty)
+{
+    set_flag(chat, room, ROOM_DESERTED, !is_empty);
+    chat->has_deserted = true;
+}
+
 /* While a process runs the clock on the wall does not count: it may be set by years, which is no time in
  * which nobody came. */
 static void begin_empty(Chat *chat, uint32_t room, uint32_t sec)
@@ -299,7 +318,7 @@ static void begin_empty(Chat *chat, uint32_t room, uint32_t sec)
     uint32_t since = (uint32_t) (chat->now / USEC_PER_SEC) - sec;
 
     state_edit_room(&chat->state, room)->empty_since = since != 0 ? since : 1;
-    chat->has_deserted = true;
+    expect_told(chat, room, true);
     chat->next_given_up = MIN(chat->next_given_up, given_up_at(chat, room));
 }
 
@@ -310,13 +329,16 @@ static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
            !(record->flags & (ROOM_FOUNDED | ROOM_RECALLED));
 }
 
+static bool knows_when(const Chat *chat, const RecalledRoom *recalled)
+{
+    return recalled->empty_wall != 0 && recalled->empty_wall <= chat->wall;
+}
+
 /* Since it was told so, but not quite so long that it is given up at once: whoever comes now may enter it.
  * The clock on the wall tells, for it is the only one that goes on; if it was set back, it begins anew. */
 static uint32_t empty_for_so_long(const Chat *chat, const RecalledRoom *recalled)
 {
-    uint64_t sec = recalled->empty_wall != 0 && recalled->empty_wall < chat->wall
-                       ? (chat->wall - recalled->empty_wall) / USEC_PER_SEC
-                       : 0;
+    uint64_t sec = knows_when(chat, recalled) ? (chat->wall - recalled->empty_wall) / USEC_PER_SEC : 0;
 
     return (uint32_t) MIN(sec, (uint64_t) (ROOM_KEPT_SEC - ROOM_REVIVED_SEC));
 }
@@ -325,6 +347,7 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
 {
     uint32_t room = room_find(chat, &recalled->name), max = chat->config->max_rooms;
     const Note another = closed(recalled->flags);
+    bool is_told = false;
     RoomRecord *record;
     int r;
 
@@ -337,15 +360,19 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         if (r < 0)
             return error_trace(r);
         begin_empty(chat, room, empty_for_so_long(chat, recalled));
+        is_told = knows_when(chat, recalled);
     }
     record = state_edit_room(&chat->state, room);
-    if (record->flags != 0) {
+    if ((record->flags & ~(uint32_t) ROOM_DESERTED) != 0) {
         if (room != ROOM_LOBBY && is_another(record, recalled))
             note_append(chat, room, SLOT_NONE, &another);
         return 0;
     }
     *ret_room = room;
     record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
+    if (is_told)
+        record->flags |= ROOM_DESERTED;
+    chat->has_deserted = true;
     if (chat->rooms[room].n_members > 0 && (record->flags & ROOM_LOCKED)) {
         record->flags |= ROOM_STRANGERS;
         chat->has_strangers = true;
@@ -390,7 +417,7 @@ void keep_begin_empty(Chat *chat, uint32_t room)
 void keep_end_empty(Chat *chat, uint32_t room)
 {
     state_edit_room(&chat->state, room)->empty_since = 0;
-    chat->has_deserted = true;
+    expect_told(chat, room, false);
 }
 
 /* The person of that session is out of a room, which `is` so. */
@@ -505,6 +532,25 @@ static void tell_deserted(Chat *chat)
     chat->has_deserted = false;
 }
 
+/* The clock on the wall was set: then the archive has to know by the new one since when nobody is there. */
+static void follow_clock(Chat *chat)
+{
+    uint64_t ahead = chat->wall - chat->now, moved = ahead - chat->wall_ahead;
+    bool was_set = MIN(moved, 0 - moved) > CLOCK_SET_USEC && chat->wall_ahead != 0;
+
+    if (was_set || chat->wall_ahead == 0)
+        chat->wall_ahead = ahead;
+    if (!was_set)
+        return;
+    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
+        if (chat->state.rooms[room].created_wall == 0 || chat->state.rooms[room].empty_since == 0)
+            continue;
+        chat_reserve(chat, SLOT_NONE);
+        expect_told(chat, room, true);
+        chat_commit(chat);
+    }
+}
+
 void keep_tick(Chat *chat)
 {
     /* Who is put out of a room hears no more of it: so all that was said there is sent before. */
@@ -512,6 +558,7 @@ void keep_tick(Chat *chat)
         close_rooms(chat);
     if (chat->now >= chat->next_given_up)
         give_up_empty(chat);
+    follow_clock(chat);
     if (chat->has_deserted)
         tell_deserted(chat);
 }

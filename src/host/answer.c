@@ -354,6 +354,7 @@ static int put_kept(void *userdata, const ArchiveRoomRow *row)
     note.room.founder = row->record.has_founder ? row->record.founder.nick : (Name){0};
     note.room.founder_uid = row->record.founder.uid;
     note.room.flags = row->record.flags;
+    note.room.empty_wall = row->record.empty_wall;
     put_note(userdata, &note, offsetof(Note, room) + sizeof note.room);
     return 0;
 }

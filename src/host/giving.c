@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/crash.h"
 #include "base/macro.h"
 #include "chat/note.h"
 #include "chat/over.h"
@@ -167,21 +168,25 @@ static bool give_batch(Server *server)
 {
     Remember *remember = &server->remember;
     bool has_missed = remember->given < server->chat->state.header->tail;
-    ArchivistBatch batch, *memory;
+    ArchivistBatch batch, *memory = NULL;
 
     collect(server, &batch);
     if (batch.n + batch.n_missing > 0) {
         memory = archivist_batch(remember->archivist, batch.n);
         if (memory == NULL)
             return false;
+    }
+    /* Before it can be written: then nothing else says that something is missing. */
+    if (has_missed)
+        noting_begin(server);
+    crash_point();
+    if (memory != NULL) {
         *memory = batch;
         memcpy(memory->entries, remember->entries, batch.n);
         archivist_give(remember->archivist, memory);
     }
     remember->given = remember->reached = batch.end;
     remember->n_lines = batch.n_lines;
-    if (has_missed)
-        noting_begin(server);
     return true;
 }
 

@@ -335,6 +335,12 @@ static bool input_is_all(const Connection *connection, size_t n, bool is_full)
     return (connection->flags & (CONNECTION_HANGUP | CONNECTION_URGENT)) == CONNECTION_HANGUP && !is_full;
 }
 
+/* Whether there is nothing behind what a look at a connection that is over has seen. */
+static bool input_is_last(const Connection *connection, const Look *look)
+{
+    return !look->is_full && (look->n == look->n_kept || !(connection->flags & CONNECTION_URGENT));
+}
+
 /* Looks at what waits. False: there is nothing. */
 static bool input_look(Server *server, uint32_t session, Look *ret_look)
 {
@@ -383,7 +389,7 @@ static int input_read_once(Server *server, uint32_t session, uint32_t *n_lines, 
      */
     if (result != FRAMES_HELD && !look.is_full && !(connection->flags & later))
         connection->flags &= (uint16_t) ~CONNECTION_READABLE;
-    if (result == FRAMES_MORE && input_is_cut(connection))
+    if (result == FRAMES_MORE && input_is_cut(connection) && input_is_last(connection, &look))
         connection_drop(server, session);
     *ret_again = result != FRAMES_HELD;
     return 0;

@@ -49,6 +49,41 @@ START_TEST(reset_in_the_middle_of_a_line)
 }
 END_TEST
 
+/* Whole lines are, however many there are: more than one look sees, or behind an urgent mark. */
+START_TEST(reset_behind_whole_lines)
+{
+    enum { N_LINES = 14, N_TEXT = 1500 };
+
+    for (int is_urgent = 0; is_urgent <= 1; is_urgent++) {
+        Daemon *daemon = daemon_start(BOTH);
+        Client *alice = client_connect_to(daemon, TCP, "alice"), *hasty;
+
+        suite_note("urgent %d", is_urgent);
+        hasty = client_open(daemon, .listener = TCP);
+        client_sync(alice);
+        daemon_signal(daemon, SIGSTOP);
+        if (is_urgent) {
+            client_send_text(hasty, "hel");
+            client_send_urgent(hasty, IAC DM, 2);
+            client_send_text(hasty, "lo\n");
+        }
+        for (int i = 0; i < N_LINES; i++) {
+            client_send_text(hasty, run_of((char) ('a' + i % 26), N_TEXT));
+            client_send_text(hasty, "\n");
+        }
+        client_send_text(hasty, "half");
+        client_reset(hasty);
+        daemon_signal(daemon, SIGCONT);
+        if (is_urgent)
+            client_expect_next(alice, "[{time}] <guest{n}> hello");
+        for (int i = 0; i < N_LINES; i++)
+            client_expect_next(alice, "[{time}] <guest{n}> %s", run_of((char) ('a' + i % 26), N_TEXT));
+        client_expect_next(alice, "-- guest{n} has left");
+        daemon_stop(daemon);
+    }
+}
+END_TEST
+
 /* Somebody reads nothing, so that what they are sent waits here, and is gone; a process that goes on from
  * another one sends before it looks. */
 START_TEST(closed_with_something_unread)
@@ -124,5 +159,6 @@ START_TEST(urgent_data_of_an_old_connection)
 }
 END_TEST
 
-SUITE_MAIN("ending", {reset_in_the_middle_of_a_line, 0}, {closed_with_something_unread, 0},
-           {end_of_what_was_kept, 0}, {urgent_data_of_an_old_connection, 0})
+SUITE_MAIN("ending", {reset_in_the_middle_of_a_line, 0}, {reset_behind_whole_lines, 0},
+           {closed_with_something_unread, 0}, {end_of_what_was_kept, 0},
+           {urgent_data_of_an_old_connection, 0})

@@ -87,6 +87,80 @@ START_TEST(test_entered)
 }
 END_TEST
 
+#define LONG_AGO "UPDATE rooms SET empty_wall = 1"
+#define NOT_LONG_AGO EMPTY " AND empty_wall > 1"
+
+/* In one turn. */
+START_TEST(test_entered_and_left)
+{
+    Scene *scene = scene_new();
+    Client *fay = fay_comes(scene);
+
+    (void) scene_hear(scene, fay, "/leave");
+    TURN_UNTIL(scene, is_written(scene));
+    neighbour_does(&scene->world, LONG_AGO);
+    client_say(scene->harness, fay, "/join #den");
+    client_say(scene->harness, fay, "/leave");
+    scene_turn(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, NOT_LONG_AGO), 1);
+    scene_forget(scene);
+}
+END_TEST
+
+/* That is no time in which nobody came; a clock that only drifts is nothing to tell of. */
+START_TEST(test_clock_is_set)
+{
+    for (int is_set = 0; is_set <= 1; is_set++) {
+        Scene *scene = scene_new();
+        Client *fay = fay_comes(scene);
+
+        (void) scene_hear(scene, fay, "/leave");
+        TURN_UNTIL(scene, is_written(scene));
+        neighbour_does(&scene->world, LONG_AGO);
+        scene->harness->chat->wall_ahead -= CLOCK_SET_USEC + (is_set ? USEC_PER_SEC : -USEC_PER_SEC);
+        scene_turn(scene);
+        scene_say(scene, "x");
+        TURN_UNTIL(scene, is_written(scene));
+        scene_close(scene);
+        ck_assert_int_eq(number_in_file(scene, NOT_LONG_AGO), is_set);
+        scene_forget(scene);
+    }
+}
+END_TEST
+
+/* Made while the archive can not be read, kept by an invitation, and left: the room that was there comes
+ * back. */
+START_TEST(test_locked_out)
+{
+    Scene *scene = scene_new();
+    Client *root, *otto;
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    neighbour_does(&scene->world, "BEGIN IMMEDIATE");
+    scene_open(scene);
+    root = scene_account(scene, "root", 0);
+    (void) scene_account(scene, "dora", 1003);
+    TURN_UNTIL(scene, remember_trouble(&scene->server) != NULL);
+    (void) scene_hear(scene, root, "/join #den");
+    (void) scene_hear(scene, root, "/invite dora");
+    (void) scene_hear(scene, root, "/leave");
+    scene_turn(scene);
+    ck_assert(has_room(scene, "den"));
+    neighbour_does(&scene->world, "ROLLBACK");
+    TURN_UNTIL(scene, remember_trouble(&scene->server) == NULL);
+    TURN_UNTIL(scene, is_written(scene));
+    otto = scene_account(scene, "otto", 1002);
+    ck_assert_ptr_nonnull(strstr(scene_hear(scene, otto, "/join #den"), "by invitation only. Ask fay"));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
+    scene_forget(scene);
+}
+END_TEST
+
 /* Nobody was there, the archive could not be read, and now it can. */
 START_TEST(test_told_later)
 {
@@ -105,4 +179,5 @@ START_TEST(test_told_later)
 }
 END_TEST
 
-UNIT_MAIN("deserted", test_over_a_stop, test_entered, test_told_later)
+UNIT_MAIN("deserted", test_over_a_stop, test_entered, test_entered_and_left, test_clock_is_set,
+          test_locked_out, test_told_later)

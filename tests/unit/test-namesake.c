@@ -129,6 +129,33 @@ START_TEST(test_other_is_kept)
 }
 END_TEST
 
+/* One of which nothing was set, and whose topic goes: it says nothing of the other. */
+START_TEST(test_other_is_kept_with_topic)
+{
+    Scene *scene = scene_new();
+    Client *otto;
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    scene_begin(scene, NULL, false);
+    otto = scene_account(scene, "otto", 1002);
+    (void) scene_hear(scene, otto, "/join #den");
+    (void) scene_hear(scene, otto, "/topic of coffee");
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    (void) scene_hear(scene, otto, "/close #den");
+    TURN_UNTIL(scene, !has_room(scene, "den"));
+    scene_say(scene, "x");
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT is_kept FROM rooms WHERE key = 'den'"), 1);
+    ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM rooms WHERE topic IS NOT NULL"), 0);
+    scene_forget(scene);
+}
+END_TEST
+
 /* In each turn, as soon as that need not wait. */
 static void join_at_once(Scene *scene, Client *client)
 {
@@ -335,6 +362,6 @@ START_TEST(test_topics)
 END_TEST
 
 UNIT_MAIN("namesake", test_closed_before_other_file, test_closed_while_unknown, test_closed_after_turned_on,
-          test_other_is_kept, test_join_of_a_locked_one, test_join_after_other_file, test_of_nobody,
-          test_of_nobody_after_death, test_topic_of_closing, test_topic_of_closed, test_given_while_unknown,
-          test_topics)
+          test_other_is_kept, test_other_is_kept_with_topic, test_join_of_a_locked_one,
+          test_join_after_other_file, test_of_nobody, test_of_nobody_after_death, test_topic_of_closing,
+          test_topic_of_closed, test_given_while_unknown, test_topics)
