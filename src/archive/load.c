@@ -41,7 +41,6 @@ static int read_room(Archive *archive, sqlite3_stmt *statement, ArchiveRoomRow *
     record->has_founder = sqlite3_column_int(statement, 3) != 0;
     record->founder.is_verified = sqlite3_column_int(statement, 5) != 0;
     record->founder.uid = (uint32_t) sqlite3_column_int64(statement, 6);
-    record->empty_wall = sql_column_unsigned(statement, 12);
     r = sql_column_name(archive, statement, 0, &record->room);
     if (r == 0)
         r = sql_column_name(archive, statement, 4, &record->founder.nick);
@@ -54,8 +53,7 @@ static int read_room(Archive *archive, sqlite3_stmt *statement, ArchiveRoomRow *
 /* What is kept of a room, or a topic. */
 #define ROOM_SELECT                                                                                          \
     "SELECT name, is_kept, flags, has_founder, founder, founder_is_verified, founder_uid, topic,"            \
-    " topic_wall, topic_nick, topic_is_verified, topic_uid, empty_wall FROM rooms WHERE (is_kept OR topic "  \
-    "IS NOT NULL)"
+    " topic_wall, topic_nick, topic_is_verified, topic_uid FROM rooms WHERE (is_kept OR topic IS NOT NULL)"
 
 static int give_rooms(Archive *archive, const char *sql, const SqlValue *values, size_t n_values,
                       ArchiveRoomFunction function, void *userdata)

@@ -58,10 +58,8 @@ static const char VERSION_1[] =
     "CREATE INDEX messages_by_receiver ON messages(to_uid);"
     "CREATE INDEX messages_by_sender ON messages(from_key);";
 
-static const char VERSION_2[] = "ALTER TABLE rooms ADD COLUMN empty_wall INTEGER NOT NULL DEFAULT 0;";
-
 /* What makes version i + 1 of version i. */
-static const char *const STEPS[SCHEMA_VERSION] = {VERSION_1, VERSION_2};
+static const char *const STEPS[SCHEMA_VERSION] = {VERSION_1};
 
 static int read_version(Archive *archive, int64_t *ret_version)
 {

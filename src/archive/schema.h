@@ -10,7 +10,7 @@
 typedef struct Archive Archive;
 
 /* The version that this program reads and writes. */
-enum { SCHEMA_VERSION = 2 };
+enum { SCHEMA_VERSION = 1 };
 
 /* For a WRITER: creates or brings up to date. ARCHIVE_TOO_NEW, or ARCHIVE_DAMAGED if it is another program's.
  */

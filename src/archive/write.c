@@ -302,8 +302,7 @@ int archive_put_room(Archive *archive, const ArchiveRoom *record)
     int64_t room;
     int r;
 
-    if (!is_time(record->empty_wall) || !fold(&record->room, &key) ||
-        (record->has_founder && !fold(&record->founder.nick, &(NameKey){0})))
+    if (!fold(&record->room, &key) || (record->has_founder && !fold(&record->founder.nick, &(NameKey){0})))
         return error_origin(-EINVAL);
     r = begin(archive);
     if (r == 0)
@@ -313,12 +312,11 @@ int archive_put_room(Archive *archive, const ArchiveRoom *record)
     return error_trace(
         SQL_RUN(archive,
                 "UPDATE rooms SET name = ?2, is_kept = 1, flags = ?3, has_founder = ?4, founder = ?5,"
-                " founder_is_verified = ?6, founder_uid = ?7, empty_wall = ?8 WHERE id = ?1",
+                " founder_is_verified = ?6, founder_uid = ?7 WHERE id = ?1",
                 SQL_INT(room), SQL_NAME(&record->room), SQL_INT(record->flags), SQL_INT(record->has_founder),
                 record->has_founder ? SQL_NAME(&record->founder.nick) : SQL_NULL(),
                 SQL_INT(record->has_founder && record->founder.is_verified),
-                SQL_INT(record->has_founder && record->founder.is_verified ? record->founder.uid : 0),
-                SQL_INT(record->empty_wall)));
+                SQL_INT(record->has_founder && record->founder.is_verified ? record->founder.uid : 0)));
 }
 
 int archive_put_room_opened(Archive *archive, const Name *room)

@@ -29,8 +29,7 @@ typedef struct ArchiveRoom {
     Name room;
     bool has_founder;
     ArchiveWho founder;
-    uint32_t flags;      /* the caller's */
-    uint64_t empty_wall; /* usec since the epoch: since when nobody has been in it; 0: that is not so */
+    uint32_t flags; /* the caller's */
 } ArchiveRoom;
 
 typedef struct ArchiveInvite {

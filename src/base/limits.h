@@ -63,10 +63,6 @@ enum {
 #define ANNOUNCE_SUM_USEC (10 * USEC_PER_SEC)
 /* A kept room that nobody has entered for so long is given up. */
 #define ROOM_KEPT_SEC (30 * 24 * 60 * 60)
-/* The clock on the wall was set, and did not only drift, if it has moved so far against the monotonic one. */
-#define CLOCK_SET_USEC (60 * 60 * USEC_PER_SEC)
-/* But not sooner than this after the service has begun. */
-#define ROOM_REVIVED_SEC (5 * 60)
 /* The service never exits for idleness younger than this: systemd gives up on a socket that starts its
  * service too often. */
 #define IDLE_EXIT_MIN_USEC (30 * USEC_PER_SEC)

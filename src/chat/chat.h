@@ -134,11 +134,9 @@ typedef struct Chat {
     uint32_t n_empty_rooms;
     bool has_new_bans;      /* somebody who is here may not be any more */
     bool has_strangers;     /* a room has ROOM_STRANGERS: keep_put_out_strangers() */
-    bool has_deserted;      /* the archive may not know of a room whether somebody is in it: keep_tick() */
     uint64_t next_summary;  /* usec, monotonic: when a large room is to be told who came and went; UINT64_MAX:
                                nothing to tell */
     uint64_t close_from;    /* a position: when that has been sent, rooms are closed; UINT64_MAX: none */
-    uint64_t wall_ahead;    /* usec: of the monotonic clock, when the archive was told of empty rooms */
     uint64_t next_given_up; /* usec, monotonic: when a room may have been empty for too long */
     uint64_t quiet_until[CHAT_LIMITS]; /* usec, monotonic: a refusal before is not logged */
     Turn turn;

@@ -343,7 +343,7 @@ static bool keeping_is_fine(const RoomRecord *record, uint32_t room)
 {
     static const Name nobody = {0};
 
-    if (record->flags >= ROOM_DESERTED << 1 ||
+    if (record->flags >= ROOM_RECALLED << 1 ||
         ((record->flags & ROOM_CLOSING) && (record->flags & ~ROOM_CLOSING) != 0) ||
         (room == ROOM_LOBBY && (record->flags & ~ROOM_TOPIC_LOCKED) != 0))
         return false;

@@ -72,13 +72,6 @@ static void set_flag(Chat *chat, uint32_t room, uint32_t flag, bool is_on)
     record->flags = is_on ? record->flags | flag : record->flags & ~flag;
 }
 
-/* Seconds for which nobody has been in the room. */
-static int64_t empty_for(const Chat *chat, uint32_t room)
-{
-    /* It may have begun before the clock did. */
-    return (int64_t) (chat->now / USEC_PER_SEC) - (int32_t) chat->state.rooms[room].empty_since;
-}
-
 static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
 {
     const RoomRecord *record = &chat->state.rooms[room];
@@ -90,8 +83,6 @@ static Note noted(const Chat *chat, uint32_t room, NoteKind kind, uint32_t how)
     note.room.founder_uid = record->founder_uid;
     note.room.flags = record->flags & ROOM_SET;
     note.room.how = how;
-    if (record->empty_since != 0)
-        note.room.empty_wall = chat->wall - MIN(chat->wall, (uint64_t) empty_for(chat, room) * USEC_PER_SEC);
     return note;
 }
 
@@ -298,30 +289,6 @@ void keep_close(Chat *chat, uint32_t room, uint32_t session)
         chat->close_from = MIN(chat->close_from, chat->state.header->head);
 }
 
-static uint64_t given_up_at(const Chat *chat, uint32_t room)
-{
-    return chat->now / USEC_PER_SEC * USEC_PER_SEC +
-           (uint64_t) MAX(ROOM_KEPT_SEC - empty_for(chat, room), INT64_C(0)) * USEC_PER_SEC;
-}
-
-/* Whatever the archive has been told of it: it is empty since another time. */
-static void expect_told(Chat *chat, uint32_t room, bool is_empty)
-{
-    set_flag(chat, room, ROOM_DESERTED, !is_empty);
-    chat->has_deserted = true;
-}
-
-/* While a process runs the clock on the wall does not count: it may be set by years, which is no time in
- * which nobody came. */
-static void begin_empty(Chat *chat, uint32_t room, uint32_t sec)
-{
-    uint32_t since = (uint32_t) (chat->now / USEC_PER_SEC) - sec;
-
-    state_edit_room(&chat->state, room)->empty_since = since != 0 ? since : 1;
-    expect_told(chat, room, true);
-    chat->next_given_up = MIN(chat->next_given_up, given_up_at(chat, room));
-}
-
 /* Of two rooms that belong to nobody nothing else says that they are not one. */
 static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
 {
@@ -329,25 +296,10 @@ static bool is_another(const RoomRecord *record, const RecalledRoom *recalled)
            !(record->flags & (ROOM_FOUNDED | ROOM_RECALLED));
 }
 
-static bool knows_when(const Chat *chat, const RecalledRoom *recalled)
-{
-    return recalled->empty_wall != 0 && recalled->empty_wall <= chat->wall;
-}
-
-/* Since it was told so, but not quite so long that it is given up at once: whoever comes now may enter it.
- * The clock on the wall tells, for it is the only one that goes on; if it was set back, it begins anew. */
-static uint32_t empty_for_so_long(const Chat *chat, const RecalledRoom *recalled)
-{
-    uint64_t sec = knows_when(chat, recalled) ? (chat->wall - recalled->empty_wall) / USEC_PER_SEC : 0;
-
-    return (uint32_t) MIN(sec, (uint64_t) (ROOM_KEPT_SEC - ROOM_REVIVED_SEC));
-}
-
 int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
 {
     uint32_t room = room_find(chat, &recalled->name), max = chat->config->max_rooms;
     const Note another = closed(recalled->flags);
-    bool is_told = false;
     RoomRecord *record;
     int r;
 
@@ -359,20 +311,16 @@ int keep_recall(Chat *chat, const RecalledRoom *recalled, uint32_t *ret_room)
         r = room_make(chat, &recalled->name, &room);
         if (r < 0)
             return error_trace(r);
-        begin_empty(chat, room, empty_for_so_long(chat, recalled));
-        is_told = knows_when(chat, recalled);
+        keep_begin_empty(chat, room);
     }
     record = state_edit_room(&chat->state, room);
-    if ((record->flags & ~(uint32_t) ROOM_DESERTED) != 0) {
+    if (record->flags != 0) {
         if (room != ROOM_LOBBY && is_another(record, recalled))
             note_append(chat, room, SLOT_NONE, &another);
         return 0;
     }
     *ret_room = room;
     record->flags = recalled->flags & (room == ROOM_LOBBY ? (uint32_t) ROOM_TOPIC_LOCKED : ROOM_SET);
-    if (is_told)
-        record->flags |= ROOM_DESERTED;
-    chat->has_deserted = true;
     if (chat->rooms[room].n_members > 0 && (record->flags & ROOM_LOCKED)) {
         record->flags |= ROOM_STRANGERS;
         chat->has_strangers = true;
@@ -411,13 +359,11 @@ void keep_recall_end(Chat *chat, uint32_t room)
 
 void keep_begin_empty(Chat *chat, uint32_t room)
 {
-    begin_empty(chat, room, 0);
-}
+    /* The clock on the wall may be set by years, which is no time in which nobody came. */
+    uint32_t now = (uint32_t) (chat->now / USEC_PER_SEC);
 
-void keep_end_empty(Chat *chat, uint32_t room)
-{
-    state_edit_room(&chat->state, room)->empty_since = 0;
-    expect_told(chat, room, false);
+    state_edit_room(&chat->state, room)->empty_since = MAX(now, 1U);
+    chat->next_given_up = MIN(chat->next_given_up, ((uint64_t) now + ROOM_KEPT_SEC) * USEC_PER_SEC);
 }
 
 /* The person of that session is out of a room, which `is` so. */
@@ -489,11 +435,10 @@ static void give_up_empty(Chat *chat)
     chat->next_given_up = UINT64_MAX;
     for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
         const RoomRecord *record = &chat->state.rooms[room];
-        uint64_t until;
+        uint64_t until = ((uint64_t) record->empty_since + ROOM_KEPT_SEC) * USEC_PER_SEC;
 
         if (record->created_wall == 0 || chat->rooms[room].n_members > 0)
             continue;
-        until = given_up_at(chat, room);
         if (until > chat->now || chat_turn_is_full(chat)) {
             chat->next_given_up = MIN(chat->next_given_up, until);
             continue;
@@ -507,50 +452,6 @@ static void give_up_empty(Chat *chat)
     }
 }
 
-/* What the archive has to know of a room that is kept, and has not heard. */
-static bool is_untold(const Chat *chat, uint32_t room)
-{
-    const RoomRecord *record = &chat->state.rooms[room];
-
-    return record->created_wall != 0 && keep_is_kept(chat, room) &&
-           (record->empty_since != 0) != !!(record->flags & ROOM_DESERTED);
-}
-
-/* Whether somebody is in the rooms that are kept: what is given up has to be known after a stop, too. */
-static void tell_deserted(Chat *chat)
-{
-    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
-        if (!is_untold(chat, room))
-            continue;
-        if (chat_turn_is_full(chat))
-            return;
-        chat_reserve(chat, SLOT_NONE);
-        set_flag(chat, room, ROOM_DESERTED, chat->state.rooms[room].empty_since != 0);
-        note_room(chat, room, SLOT_NONE, true, 0);
-        chat_commit(chat);
-    }
-    chat->has_deserted = false;
-}
-
-/* The clock on the wall was set: then the archive has to know by the new one since when nobody is there. */
-static void follow_clock(Chat *chat)
-{
-    uint64_t ahead = chat->wall - chat->now, moved = ahead - chat->wall_ahead;
-    bool was_set = MIN(moved, 0 - moved) > CLOCK_SET_USEC && chat->wall_ahead != 0;
-
-    if (was_set || chat->wall_ahead == 0)
-        chat->wall_ahead = ahead;
-    if (!was_set)
-        return;
-    for (uint32_t room = ROOM_LOBBY + 1; room < chat->room_slots.n_touched; room++) {
-        if (chat->state.rooms[room].created_wall == 0 || chat->state.rooms[room].empty_since == 0)
-            continue;
-        chat_reserve(chat, SLOT_NONE);
-        expect_told(chat, room, true);
-        chat_commit(chat);
-    }
-}
-
 void keep_tick(Chat *chat)
 {
     /* Who is put out of a room hears no more of it: so all that was said there is sent before. */
@@ -558,7 +459,4 @@ void keep_tick(Chat *chat)
         close_rooms(chat);
     if (chat->now >= chat->next_given_up)
         give_up_empty(chat);
-    follow_clock(chat);
-    if (chat->has_deserted)
-        tell_deserted(chat);
 }

@@ -54,10 +54,8 @@ void keep_recall_end(Chat *chat, uint32_t room);
  */
 bool keep_put_out_strangers(Chat *chat);
 
-/* The last one has left a room that is kept; somebody enters it. */
+/* The last one has left a room that is kept. */
 void keep_begin_empty(Chat *chat, uint32_t room);
-void keep_end_empty(Chat *chat, uint32_t room);
-/* Puts people out of rooms that were closed, tells the archive in which ones nobody is any more, and gives up
- * those that nobody has entered for a long time: as much as a turn allows, each in a transaction of its own.
- */
+/* Puts people out of rooms that were closed, and gives up those that nobody has entered for a long time: as
+ * much as a turn allows, each in a transaction of its own. */
 void keep_tick(Chat *chat);

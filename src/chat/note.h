@@ -54,7 +54,6 @@ typedef struct NoteRoom {
     uint32_t how;
     Name former; /* who had it; empty: nobody */
     uint32_t former_uid;
-    uint64_t empty_wall; /* usec since the epoch: since when nobody has been in it; 0: somebody is */
 } NoteRoom;
 
 typedef struct NoteInvited {

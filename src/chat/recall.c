@@ -137,7 +137,6 @@ int recall_kept_of(Chat *chat, const Name *name, const Recalled *recalled)
             room.founder = note.room.founder;
             room.founder_uid = note.room.founder_uid;
             room.flags = note.room.flags;
-            room.empty_wall = note.room.empty_wall;
             if (kept_is_fine(&room))
                 r = keep_recall(chat, &room, &found);
         } else if (note.kind == NOTE_INVITED && found != SLOT_NONE) {

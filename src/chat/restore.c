@@ -72,7 +72,6 @@ static int restore_rooms(Chat *chat, uint32_t n)
         if (rooms[room].flags & ROOM_CLOSING)
             chat->close_from = 0;
         chat->has_strangers |= !!(rooms[room].flags & ROOM_STRANGERS);
-        chat->has_deserted = true;
     }
     return r > 0 ? RESTORE_DAMAGED : error_trace(r);
 }

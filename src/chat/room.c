@@ -205,7 +205,7 @@ int room_join(Chat *chat, uint32_t session, const Name *name, uint32_t *ret_room
             return error_trace(r);
     }
     if (chat->state.rooms[room].empty_since != 0)
-        keep_end_empty(chat, room);
+        state_edit_room(&chat->state, room)->empty_since = 0;
     do
         room_add(chat, other, room, state_edit_counters(&chat->state)->next_member++);
     while ((other = person_next(chat, other)) != session);

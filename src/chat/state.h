@@ -194,7 +194,6 @@ enum {
     ROOM_CLOSING = 1 << 4,   /* has been closed, and still has people to be put out */
     ROOM_STRANGERS = 1 << 5, /* turned out to be locked, and who may not be in it is still to be put out */
     ROOM_RECALLED = 1 << 6,  /* it is the one that the archive had; from layout 6 on */
-    ROOM_DESERTED = 1 << 7,  /* the archive was told that nobody is in it; from layout 6 on */
     ROOM_SECRET = ROOM_LOCKED | ROOM_HIDDEN,                  /* what is said there is not for everybody */
     ROOM_SET = ROOM_LOCKED | ROOM_HIDDEN | ROOM_TOPIC_LOCKED, /* what a founder sets */
 };
@@ -211,7 +210,7 @@ typedef struct RoomRecord {
     Name founder; /* with ROOM_FOUNDED; from layout 4 on */
     uint32_t founder_uid;
     uint32_t flags;
-    uint32_t empty_since; /* seconds of the monotonic clock, below 0 before it began; 0: somebody is in it */
+    uint32_t empty_since; /* seconds of the monotonic clock; 0: somebody is in it */
     STATE_NEXT_FIELDS
 } RoomRecord;
 

@@ -354,7 +354,6 @@ static int put_kept(void *userdata, const ArchiveRoomRow *row)
     note.room.founder = row->record.has_founder ? row->record.founder.nick : (Name){0};
     note.room.founder_uid = row->record.founder.uid;
     note.room.flags = row->record.flags;
-    note.room.empty_wall = row->record.empty_wall;
     put_note(userdata, &note, offsetof(Note, room) + sizeof note.room);
     return 0;
 }
@@ -421,7 +420,6 @@ static int put_room(void *userdata, const ArchiveRoomRow *row)
     room->founder = row->record.has_founder ? row->record.founder.nick : (Name){0};
     room->founder_uid = row->record.founder.uid;
     room->flags = row->record.flags;
-    room->empty_wall = row->record.empty_wall;
     if (row->topic.n > LIMIT_TOPIC_BYTES)
         return 0;
     room->topic_by = row->topic.by.nick;

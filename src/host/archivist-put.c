@@ -122,7 +122,6 @@ static int put_room(const Filing *filing, const Entry *entry, const Name *room, 
         .has_founder = note->founder.n > 0,
         .founder = {.nick = note->founder, .is_verified = true, .uid = note->founder_uid},
         .flags = note->flags,
-        .empty_wall = note->empty_wall,
     };
     Former former = {.note = note};
     uint32_t flags;

@@ -489,4 +489,5 @@ START_TEST(test_read_only_folder)
 }
 END_TEST
 
-UNIT_MAIN("archive-damage", test_moved, test_pages, test_header, test_not_one, test_log, test_rows, test_read_only_folder)
+UNIT_MAIN("archive-damage", test_moved, test_pages, test_header, test_not_one, test_log, test_rows,
+          test_read_only_folder)

@@ -166,8 +166,8 @@ static const Damage DAMAGES[] = {
     {ROOM, 1, FIELD(RoomRecord, flags), ROOM_FOUNDED, "what is kept of a room"}, /* by nobody */
     {ROOM, 0, FIELD(RoomRecord, flags), ROOM_STRANGERS, "what is kept of a room"},
     {ROOM, 1, FIELD(RoomRecord, flags), ROOM_LOCKED | ROOM_STRANGERS, NULL},
-    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_DESERTED, NULL},
-    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_DESERTED << 1, "what is kept of a room"},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_RECALLED, NULL},
+    {ROOM, 1, FIELD(RoomRecord, flags), ROOM_RECALLED << 1, "what is kept of a room"},
     {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED, NULL},
     {ROOM, 2, FIELD(RoomRecord, flags), ROOM_FOUNDED | ROOM_CLOSING, "what is kept of a room"},
     {ROOM, 2, FIELD(RoomRecord, flags), 0, "what is kept of a room"}, /* and it has a founder */
