@@ -74,8 +74,8 @@ typedef struct Recalled {
     const char *trouble; /* a sentence without its full stop on why there is no answer; NULL: there is one */
     const char *bytes;   /* valid until the next question; aligned to 8 */
     size_t n;
-    bool is_more;     /* there is one more page */
-    bool is_partly;   /* there was no time to look at everything */
+    bool is_more;   /* there is one more page */
+    bool is_partly; /* there was no time to look at everything */
 } Recalled;
 
 /* What is kept of a room, and who is invited into it. */
