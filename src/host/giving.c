@@ -167,7 +167,6 @@ static void collect(Server *server, ArchivistBatch *ret_batch)
 static bool give_batch(Server *server)
 {
     Remember *remember = &server->remember;
-    bool has_missed = remember->given < server->chat->state.header->tail;
     ArchivistBatch batch, *memory = NULL;
 
     collect(server, &batch);
@@ -177,7 +176,7 @@ static bool give_batch(Server *server)
             return false;
     }
     /* Before it can be written: then nothing else says that something is missing. */
-    if (has_missed)
+    if (batch.missing_at != 0)
         noting_begin(server);
     crash_point();
     if (memory != NULL) {

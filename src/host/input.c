@@ -94,7 +94,8 @@ typedef struct Look {
     size_t n_kept;
     size_t n;     /* bytes in server->read, with the kept ones */
     bool is_full; /* there may be more in the socket */
-    bool is_all;  /* nothing more will come */
+    bool is_last; /* nothing was behind it, nor hidden by an urgent mark */
+    bool is_all;  /* nothing more will come, and the sender has ended it: half a line is a line */
 } Look;
 
 /* Whether this client has had its share of the turn, or the turn has had its share of lines. */
@@ -327,20 +328,6 @@ static bool input_is_cut(const Connection *connection)
     return (connection->flags & (CONNECTION_BROKEN | CONNECTION_HANGUP)) == CONNECTION_BROKEN;
 }
 
-/* Whether a look has seen all that there will be, and its end: then half a line is a line. */
-static bool input_is_all(const Connection *connection, size_t n, bool is_full)
-{
-    if (n == 0)
-        return !input_is_cut(connection);
-    return (connection->flags & (CONNECTION_HANGUP | CONNECTION_URGENT)) == CONNECTION_HANGUP && !is_full;
-}
-
-/* Whether there is nothing behind what a look at a connection that is over has seen. */
-static bool input_is_last(const Connection *connection, const Look *look)
-{
-    return !look->is_full && (look->n == look->n_kept || !(connection->flags & CONNECTION_URGENT));
-}
-
 /* Looks at what waits. False: there is nothing. */
 static bool input_look(Server *server, uint32_t session, Look *ret_look)
 {
@@ -352,7 +339,9 @@ static bool input_look(Server *server, uint32_t session, Look *ret_look)
         if (n_kept > 0)
             memcpy(server->read, server->chat->state.halves[session].bytes, n_kept);
         *ret_look = (Look){.n_kept = n_kept, .n = n_kept + (size_t) n, .is_full = (size_t) n == room};
-        ret_look->is_all = input_is_all(connection, (size_t) n, ret_look->is_full);
+        ret_look->is_last = n == 0 || (!ret_look->is_full && !(connection->flags & CONNECTION_URGENT));
+        ret_look->is_all = ret_look->is_last && ((connection->flags & CONNECTION_HANGUP) ||
+                                                 (n == 0 && !(connection->flags & CONNECTION_BROKEN)));
         return true;
     }
     connection->flags &= (uint16_t) ~(CONNECTION_READABLE | CONNECTION_URGENT);
@@ -389,7 +378,7 @@ static int input_read_once(Server *server, uint32_t session, uint32_t *n_lines, 
      */
     if (result != FRAMES_HELD && !look.is_full && !(connection->flags & later))
         connection->flags &= (uint16_t) ~CONNECTION_READABLE;
-    if (result == FRAMES_MORE && input_is_cut(connection) && input_is_last(connection, &look))
+    if (result == FRAMES_MORE && look.is_last && input_is_cut(connection))
         connection_drop(server, session);
     *ret_again = result != FRAMES_HELD;
     return 0;

@@ -27,6 +27,24 @@ static inline Client *fay_comes(Scene *scene)
     return fay;
 }
 
+/* A state that began without an archive, in which otto makes a #den of his own, and says that; then there is
+ * one again. */
+static inline Client *otto_makes_another(Scene *scene, const char *line)
+{
+    Client *otto;
+
+    (void) fay_comes(scene);
+    TURN_UNTIL(scene, is_written(scene));
+    scene_close(scene);
+    scene_begin(scene, NULL, false);
+    otto = scene_account(scene, "otto", 1002);
+    (void) scene_hear(scene, otto, "/join #den");
+    (void) scene_hear(scene, otto, line);
+    scene_reload(scene, true);
+    TURN_UNTIL(scene, is_written(scene));
+    return otto;
+}
+
 /* otto comes into #den, or makes it, and looks for what was said there. */
 static inline void expect_nothing_told(Scene *scene, bool may_found)
 {

@@ -42,6 +42,14 @@ static void begin_anew_locked_out(Scene *scene)
     scene_open(scene);
 }
 
+/* It is gone, and the archive has heard of that. */
+static void expect_over(Scene *scene, const char *room)
+{
+    TURN_UNTIL(scene, !has_room(scene, room));
+    scene_say(scene, "x");
+    TURN_UNTIL(scene, is_written(scene));
+}
+
 /* It was locked when that was said, and closed before it was seen that the file is another one. */
 START_TEST(test_closed_before_other_file)
 {
@@ -133,21 +141,10 @@ END_TEST
 START_TEST(test_other_is_kept_with_topic)
 {
     Scene *scene = scene_new();
-    Client *otto;
+    Client *otto = otto_makes_another(scene, "/topic of coffee");
 
-    (void) fay_comes(scene);
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    scene_begin(scene, NULL, false);
-    otto = scene_account(scene, "otto", 1002);
-    (void) scene_hear(scene, otto, "/join #den");
-    (void) scene_hear(scene, otto, "/topic of coffee");
-    scene_reload(scene, true);
-    TURN_UNTIL(scene, is_written(scene));
     (void) scene_hear(scene, otto, "/close #den");
-    TURN_UNTIL(scene, !has_room(scene, "den"));
-    scene_say(scene, "x");
-    TURN_UNTIL(scene, is_written(scene));
+    expect_over(scene, "den");
     scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 1);
     ck_assert_int_eq(number_in_file(scene, "SELECT is_kept FROM rooms WHERE key = 'den'"), 1);
@@ -282,9 +279,7 @@ START_TEST(test_topic_of_closing)
     chat_commit(chat);
     remember_tick(&scene->server); /* the end of the turn of /close */
     scene_turn(scene);
-    TURN_UNTIL(scene, !has_room(scene, "den"));
-    scene_say(scene, "x");
-    TURN_UNTIL(scene, is_written(scene));
+    expect_over(scene, "den");
     otto = scene_account(scene, "otto", 1002);
     ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/join #den"), "the secret topic"));
     scene_close(scene);
@@ -303,9 +298,7 @@ START_TEST(test_topic_of_closed)
     (void) scene_hear(scene, fay, "/topic of coffee");
     TURN_UNTIL(scene, is_written(scene));
     (void) scene_hear(scene, fay, "/close #shed");
-    TURN_UNTIL(scene, !has_room(scene, "shed"));
-    scene_say(scene, "x");
-    TURN_UNTIL(scene, is_written(scene));
+    expect_over(scene, "shed");
     otto = scene_account(scene, "otto", 1002);
     ck_assert_ptr_null(strstr(scene_hear(scene, otto, "/join #shed"), "of coffee"));
     scene_close(scene);

@@ -37,17 +37,8 @@ END_TEST
 START_TEST(test_enabled_later)
 {
     Scene *scene = scene_new();
-    Client *otto;
 
-    (void) fay_comes(scene);
-    TURN_UNTIL(scene, is_written(scene));
-    scene_close(scene);
-    scene_begin(scene, NULL, false);
-    otto = scene_account(scene, "otto", 1002);
-    (void) scene_hear(scene, otto, "/join #den");
-    (void) scene_hear(scene, otto, "/lock");
-    scene_reload(scene, true);
-    TURN_UNTIL(scene, is_written(scene));
+    (void) otto_makes_another(scene, "/lock");
     expect_nothing_told(scene, true);
     scene_close(scene);
     ck_assert_int_eq(number_in_file(scene, "SELECT count(*) FROM lines WHERE text = '" SECRET "'"), 0);
