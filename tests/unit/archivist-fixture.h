@@ -79,9 +79,13 @@ static inline void neighbour_run(const char *path, int fd)
 static inline void neighbour_does(const World *world, const char *sql)
 {
     char answer = 0;
+    int status;
 
     ck_assert_int_eq(write(world->neighbour.fd, sql, strlen(sql)), (ssize_t) strlen(sql));
-    ck_assert_int_eq(read(world->neighbour.fd, &answer, 1), 1);
+    if (read(world->neighbour.fd, &answer, 1) != 1) {
+        (void) waitpid(world->neighbour.pid, &status, 0);
+        ck_abort_msg("%s: the neighbour ended with status %#x", sql, (unsigned) status);
+    }
     ck_assert_msg(answer == 'y', "%s", sql);
 }
 
