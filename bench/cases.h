@@ -70,6 +70,7 @@ struct CaseType {
     const char *prefix;
     bool has_size;
     bool is_steady;   /* the same in each round: one is enough */
+    bool is_light;    /* some milliseconds of CPU time in a round: more rounds */
     bool is_survival; /* of chatd alone; has a table of its own */
     unsigned n_measures;
     Measure measures[CASE_MAX_MEASURES];
@@ -78,6 +79,8 @@ struct CaseType {
 
 /* `name` is a prefix with a size, or a prefix alone. 0, or CASE_UNKNOWN. */
 int case_parse(const char *name, Case *ret_case);
+/* In how many rounds it is run where most are in `n_rounds`; at most SPREAD_VALUES_MAX. */
+unsigned case_rounds(const Case *c, unsigned n_rounds);
 /*
  * Fills `values` (CASE_MAX_MEASURES), NAN where a figure does not apply. 0, CASE_LEFT_OUT or CASE_FAILED;
  * `remark` (CASE_REMARK_MAX) says why, or is empty. -EINTR: the user wants to stop.

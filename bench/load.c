@@ -51,7 +51,7 @@ static int help(FILE *to)
         "  --case=NAME,...     these cases only. Known are R<n> W<n> P<n> connect<n> greeting idle<n>,\n"
         "                      and of chatd alone vault<n> line pause<n>; at first:\n"
         "                      " CASES_ALL "\n"
-        "  --rounds=N          rounds of each (3); the median counts\n"
+        "  --rounds=N          rounds of each (3), five times as many of R; the median counts\n"
         "  --seconds=S         seconds of load in a case (4)\n"
         "  --servers=NAME,...  of bare, chatd, ngircd, ncat; at first all that are there\n"
         "  --chatd=FILE        the daemon (or CHATD in the environment; ../src/chatd)\n"
@@ -344,9 +344,11 @@ static int run_all(const Options *options, Report *report)
 {
     int r, result = 0;
 
-    for (unsigned i = 0; i < options->n_cases; i++)
-        for (unsigned round = 0; round < (options->cases[i].type->is_steady ? 1 : options->rounds); round++) {
-            (void) fprintf(stderr, "%s, round %u of %u:", options->cases[i].name, round + 1, options->rounds);
+    for (unsigned i = 0; i < options->n_cases; i++) {
+        unsigned n_rounds = case_rounds(&options->cases[i], options->rounds);
+
+        for (unsigned round = 0; round < n_rounds; round++) {
+            (void) fprintf(stderr, "%s, round %u of %u:", options->cases[i].name, round + 1, n_rounds);
             for (unsigned s = 0; s < N_SERVERS; s++) {
                 /* each round begins with another one, so that none always has the place after the same */
                 ServerKind kind = (ServerKind) ((s + round) % N_SERVERS);
@@ -360,6 +362,7 @@ static int run_all(const Options *options, Report *report)
             }
             (void) fprintf(stderr, "\n");
         }
+    }
     return result;
 }
 

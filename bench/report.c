@@ -15,7 +15,7 @@ int report_init(Report *report, const Case *cases, unsigned n_cases, unsigned n_
     unsigned n = 0;
 
     *report = (Report){.is_judged = is_judged};
-    report->n_rounds = MIN(n_rounds, (unsigned) REPORT_ROUNDS_MAX);
+    report->n_rounds = n_rounds;
     for (unsigned i = 0; i < n_cases; i++)
         n += cases[i].type->n_measures;
     report->rows = calloc(MAX(n, 1U), sizeof(ReportRow));
@@ -68,16 +68,17 @@ void report_remark(Report *report, const Case *c, ServerKind kind, const char *t
 
 Spread report_value(const Report *report, const ReportRow *row, ServerKind kind)
 {
-    return spread_of(row->values[kind], report->n_rounds);
+    return spread_of(row->values[kind], case_rounds(row->c, report->n_rounds));
 }
 
 Spread report_ratio(const Report *report, const ReportRow *row, ServerKind kind, ServerKind to)
 {
+    unsigned n_rounds = case_rounds(row->c, report->n_rounds);
     double ratios[REPORT_ROUNDS_MAX];
 
-    for (unsigned i = 0; i < report->n_rounds; i++)
+    for (unsigned i = 0; i < n_rounds; i++)
         ratios[i] = row->values[kind][i] / row->values[to][i]; /* NAN if either is */
-    return spread_of(ratios, report->n_rounds);
+    return spread_of(ratios, n_rounds);
 }
 
 bool report_has_server(const Report *report, ServerKind kind)
@@ -288,15 +289,30 @@ static void print_survival(FILE *to, const Report *report)
         (void) fprintf(to, "\n");
 }
 
+static void print_rounds(FILE *to, const Report *report)
+{
+    unsigned n_rounds = report->n_rounds;
+
+    (void) fprintf(to, "Median of %u round%s", n_rounds, n_rounds == 1 ? "" : "s");
+    for (unsigned i = 0; i < report->n_rows; i++) {
+        const Case *c = report->rows[i].c;
+
+        if (c->type->is_light && case_rounds(c, n_rounds) != n_rounds) {
+            (void) fprintf(to, " (of %u where there is little to measure in one, the cases %s<n>)",
+                           case_rounds(c, n_rounds), c->type->prefix);
+            break;
+        }
+    }
+    (void) fprintf(to, ", in which the servers took turns; a ratio is that of one round%s.\n",
+                   n_rounds == 1 ? "" : ", with the least and the most in brackets");
+}
+
 void report_print(const Report *report, FILE *to)
 {
     print_deliveries(to, report);
     print_others(to, report);
     print_survival(to, report);
-    (void) fprintf(to,
-                   "Median of %u round%s, in which the servers took turns; a ratio is that of one round%s.\n",
-                   report->n_rounds, report->n_rounds == 1 ? "" : "s",
-                   report->n_rounds == 1 ? "" : ", with the least and the most in brackets");
+    print_rounds(to, report);
     (void) fprintf(to, "%s\n", report->setup);
     (void) fprintf(to, "%s\n", report->machine);
     for (unsigned i = 0; i < report->n_remarks; i++)
