@@ -298,7 +298,7 @@ static void print_rounds(FILE *to, const Report *report)
         const Case *c = report->rows[i].c;
 
         if (c->type->is_light && case_rounds(c, n_rounds) != n_rounds) {
-            (void) fprintf(to, " (of %u where there is little to measure in one, the cases %s<n>)",
+            (void) fprintf(to, " (of %u where there is little to measure in one, the cases `%s<n>`)",
                            case_rounds(c, n_rounds), c->type->prefix);
             break;
         }
