@@ -41,14 +41,18 @@ static inline void say(Client *alice, Buffer *said, unsigned n, size_t n_text)
     client_sync(alice);
 }
 
-/* Answers come as fast as ever. */
+/* Answers come as fast as ever, but for a few that a busy machine delays. */
 static inline void expect_quick(Client *client)
 {
-    for (unsigned i = 0; i < 20; i++) {
+    enum { N_ANSWERS = 20, N_LATE = 5 };
+    unsigned n_late = 0;
+
+    for (unsigned i = 0; i < N_ANSWERS; i++) {
         uint64_t before = now_usec();
 
         client_say(client, "/version");
         client_expect(client, "-- chatd {any}");
-        ck_assert_uint_lt(now_usec() - before, (uint64_t) (0.2 * deadline_scale() * USEC_PER_SEC));
+        n_late += now_usec() - before >= (uint64_t) (0.2 * deadline_scale() * USEC_PER_SEC);
     }
+    ck_assert_uint_le(n_late, N_LATE);
 }

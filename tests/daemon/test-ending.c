@@ -64,7 +64,7 @@ START_TEST(reset_behind_whole_lines)
 
         suite_note("urgent %d", is_urgent);
         hasty = client_open(daemon, .listener = TCP);
-        client_sync(alice);
+        client_expect(alice, "-- guest{n} is here");
         daemon_signal(daemon, SIGSTOP);
         if (is_urgent) {
             client_send_text(hasty, "hel");

@@ -48,7 +48,7 @@ static void expect_return(Daemon *daemon)
 static const char *const lasting[] = {
     DAEMON_CONFIG "[Chat]\nIdleExitSec=0\n",
     DAEMON_CONFIG "[Chat]\nIdleExitSec=infinity\n",
-    DAEMON_CONFIG "[Chat]\nIdleExitSec=45s\n",
+    DAEMON_CONFIG "[Chat]\nIdleExitSec=10min\n",
     DAEMON_CONFIG,
 };
 
@@ -83,8 +83,8 @@ START_TEST(idle_exit)
      * counts. */
     suite_note("kept by alice");
     client_expect_nothing(alice);
-    client_close(alice);
     start = now_usec();
+    client_close(alice);
     expect_end_between(kept, start, 0.9, 10);
     daemon_free(kept);
 }

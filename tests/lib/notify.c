@@ -87,8 +87,8 @@ void notify_receive(Notify *notify)
         struct iovec iov = {.iov_base = text, .iov_len = sizeof(text)};
         struct msghdr header = {
             .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-        NotifyMessage message = {.usec = now_usec()};
         ssize_t n = recvmsg(notify->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        NotifyMessage message = {.usec = now_usec()};
 
         if (n < 0) {
             if (errno != EAGAIN && errno != EINTR)

@@ -89,11 +89,37 @@ static inline void neighbour_does(const World *world, const char *sql)
     ck_assert_msg(answer == 'y', "%s", sql);
 }
 
-/* Before there are threads. */
+static inline unsigned count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *entry;
+    unsigned n = 0;
+
+    ck_assert_ptr_nonnull(tasks);
+    while ((entry = readdir(tasks)) != NULL)
+        n += entry->d_name[0] != '.';
+    (void) closedir(tasks);
+    return n;
+}
+
+/* An archive that was left in a hurry may have threads for a while, and SQLite in this process their
+ * descriptors: neither a fork(2) nor another archive may meet them. */
+static inline void wait_for_last_thread(void)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    uint64_t deadline = clock_monotonic() + WORLD_DEADLINE_SECONDS * USEC_PER_SEC;
+
+    while (count_threads() > 1) {
+        ck_assert_msg(clock_monotonic() < deadline, "there are threads of before");
+        (void) nanosleep(&moment, NULL);
+    }
+}
+
 static inline void neighbour_begin(World *world)
 {
     int fds[2];
 
+    wait_for_last_thread();
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
     world->neighbour.fd = fds[0];
     world->neighbour.pid = fork();

@@ -380,7 +380,7 @@ START_TEST(test_no_folder)
     ck_assert_ptr_nonnull(recalled.trouble);
     before = clock_monotonic();
     world_stop(&world);
-    ck_assert_uint_lt(clock_monotonic() - before, USEC_PER_SEC / 2);
+    ck_assert_uint_lt(clock_monotonic() - before, (harness_is_slow() ? 10 : 1) * USEC_PER_SEC / 2);
     world_end(&world);
 }
 END_TEST

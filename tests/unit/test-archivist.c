@@ -542,16 +542,7 @@ START_TEST(test_free_at_work)
         ck_assert_ptr_null(archivist_free(world.archivist, i % 2 ? 0 : 1000));
         ck_assert_uint_lt(clock_monotonic() - before, 10 * USEC_PER_SEC);
         world.archivist = NULL;
-        for (unsigned n_threads = 2; n_threads > 1;) {
-            DIR *tasks = opendir("/proc/self/task");
-            struct dirent *entry;
-
-            n_threads = 0;
-            while ((entry = readdir(tasks)) != NULL)
-                n_threads += entry->d_name[0] != '.';
-            (void) closedir(tasks);
-            (void) usleep(1000);
-        }
+        wait_for_last_thread();
         /* Whatever was written is whole. */
         fixture_open(world.fixture);
         world_end(&world);
