@@ -82,7 +82,8 @@ static inline void scene_begin(Scene *scene, const Config *config, bool is_enabl
     scene->harness->chat->state.header->id[0] = ++scene->n_states;
     scene_serve(scene, is_enabled);
     if (is_enabled)
-        TURN_UNTIL(scene, remember_is_ready(&scene->server));
+        TURN_UNTIL(scene, remember_is_ready(&scene->server) && (scene->server.remember.status.is_open ||
+                                                                remember_trouble(&scene->server) != NULL));
     scene->alice = client_named(scene->harness, "alice");
 }
 
